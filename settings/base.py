@@ -1,0 +1,232 @@
+"""What all environments share. Every setting that begins with SEQAUTO_, and UPLOAD_ENABLED, can be given
+in the environment under the same name; docs/configuration.md lists them all.
+"""
+
+from pathlib import Path
+
+import dj_database_url
+
+from . import environment
+from .log import LOGGING as LOGGING
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- The lab -------------------------------------------------------------------------------------------
+
+#: All local state of the embedded default: database, broker, secret key, scan lists, demo archive.
+SEQAUTO_VAR_DIR = environment.folder("SEQAUTO_VAR_DIR", BASE_DIR / "var")
+
+#: The master switch: without it neither button, task nor command scans.
+SEQAUTO_ENABLED = environment.flag("SEQAUTO_ENABLED", True)
+
+#: Scheduled disk scans; they need SEQAUTO_ENABLED and UPLOAD_ENABLED as well.
+SEQAUTO_SCAN_DISKS = environment.flag("SEQAUTO_SCAN_DISKS", True)
+
+#: Whether this server takes in data at all; off on a read-only copy of the site.
+UPLOAD_ENABLED = environment.flag("UPLOAD_ENABLED", True)
+
+#: The archive disks to scan, separated by colons. Each is read, never written to.
+SEQAUTO_SCAN_ROOTS: list[Path] = environment.folders("SEQAUTO_SCAN_ROOTS")
+
+#: Where every scan keeps its file lists, one folder a scan.
+SEQAUTO_SCAN_RESOURCES_DIR = environment.folder("SEQAUTO_SCAN_RESOURCES_DIR", SEQAUTO_VAR_DIR / "scans")
+
+#: Times of the daily scans in the lab's time zone. They only make the schedule; after that it is edited in the admin.
+SEQAUTO_SCAN_TIMES: list[str] = environment.words("SEQAUTO_SCAN_TIMES", "06:00,19:00")
+
+# --- What a scan reads ---------------------------------------------------------------------------------
+
+#: A file of this name in a group folder skips all runs under it, in a run folder that run.
+SEQAUTO_SKIP_MARKER = environment.text("SEQAUTO_SKIP_MARKER", ".variantgrid_skip_flowcell")
+
+#: Regular expressions, searched in a run folder's path relative to its root; a run that matches is skipped.
+SEQAUTO_SKIP_PATTERNS: list[str] = environment.json_list("SEQAUTO_SKIP_PATTERNS", [])
+
+#: A sample whose id matches is a control: its files are not expected. The default takes NTC, NC, NTC-1, blank_2,
+#: water, negative-control, NegCtrl3; which names a lab uses is its own affair, so look at this one first.
+SEQAUTO_CONTROL_SAMPLE_PATTERN = environment.text(
+    "SEQAUTO_CONTROL_SAMPLE_PATTERN",
+    r"(?i)^(ntc|nc|neg|blank|water|h2o|(no[_-]?template|neg(ative)?)[_-]?(control|ctrl))([_-]?\d*)$",
+)
+
+#: Which further columns of a sample sheet are kept with each sample; ["*"] keeps all.
+SEQAUTO_EXTRA_SHEET_COLUMNS: list[str] = environment.json_list("SEQAUTO_EXTRA_SHEET_COLUMNS", [])
+
+#: Further folders of a run that may hold FASTQs, such as ["fastq/{project}"]: looked in after the known layouts.
+SEQAUTO_FASTQ_PATTERNS: list[str] = environment.json_list("SEQAUTO_FASTQ_PATTERNS", [])
+
+#: Markers that say "this instrument has finished", by instrument model, where the lab's instruments differ from the
+#: built-in table: {"MiSeq": ["RTAComplete.txt"]}.
+SEQAUTO_MARKERS: dict[str, list[str]] = environment.json_object("SEQAUTO_MARKERS")
+
+#: The lab's own find scripts, by file type: {"fastq": "/opt/lab/find_fastqs.sh"}. A script's output replaces the walk.
+SEQAUTO_FIND_SCRIPTS: dict[str, str] = environment.json_object("SEQAUTO_FIND_SCRIPTS")
+
+#: Threads that walk one root. One is right for local disks; a slow network disk gains from 16.
+SEQAUTO_WALK_THREADS = environment.integer("SEQAUTO_WALK_THREADS", 1)
+
+# --- How a scan protects itself ------------------------------------------------------------------------
+
+#: A root that has lost more than this share of its known files stops the scan: more likely unmounted than emptied.
+SEQAUTO_MAX_LOST_SHARE = environment.share("SEQAUTO_MAX_LOST_SHARE", 0.5)
+
+#: A scan that gives no sign of life for so long counts as dead. With beat's clean-up every minute, a killed scan
+#: shows as Error within two minutes.
+SEQAUTO_LEASE_SECONDS = environment.integer("SEQAUTO_LEASE_SECONDS", 60)
+
+#: How often a scan gives a sign of life; well below the lease, or a busy machine loses it.
+SEQAUTO_HEARTBEAT_SECONDS = environment.integer("SEQAUTO_HEARTBEAT_SECONDS", 15)
+
+#: File lists are kept for so many scans; those of older ones are removed.
+SEQAUTO_KEEP_SCAN_LISTS = environment.integer("SEQAUTO_KEEP_SCAN_LISTS", 30)
+
+#: The stage "Scripts and Jobs"; off, it is shown as skipped.
+SEQAUTO_SCRIPTS_AND_JOBS_ENABLED = environment.flag("SEQAUTO_SCRIPTS_AND_JOBS_ENABLED", False)
+
+# --- The site ------------------------------------------------------------------------------------------
+
+#: The zone of every time shown and of the scan times. UTC until the lab names its own: a wrong zone misleads, UTC
+#: only needs adding. The database always holds UTC.
+TIME_ZONE = environment.text("TIME_ZONE", "UTC")
+USE_TZ = True
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+
+#: Full origins, such as https://seqauto.lab.example, where a proxy in front serves another name or scheme.
+CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
+
+ROOT_URLCONF = "settings.urls"
+WSGI_APPLICATION = "settings.wsgi.application"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "django_tables2",
+    "django_filters",
+    "django_htmx",
+    "csp",
+    "seqauto",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+STATIC_URL = "static/"
+STATIC_ROOT = SEQAUTO_VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Served straight from the source folders, so that nothing need be collected before the first start.
+WHITENOISE_USE_FINDERS = True
+
+DJANGO_TABLES2_TEMPLATE = "django_tables2/bootstrap5-responsive.html"
+
+# Ids from sample sheets are hostile until checked: were one ever to reach a page unescaped, the browser would still
+# run nothing. Inline styles stay allowed for widths of progress bars; Bootstrap draws small pictures as data URLs.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SECURE_REFERRER_POLICY = "same-origin"
+
+# --- Database ------------------------------------------------------------------------------------------
+
+# IMMEDIATE takes the write lock when a transaction begins: a transaction that reads first and writes later would
+# otherwise fail at once, without waiting, when another has written in between. WAL lets pages be read during a scan.
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 30,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
+
+
+def database(url: str) -> dict:
+    """Django's DATABASES entry of a database URL."""
+    # A parsed connection that is kept open is asked whether it still lives, so that a restarted server does no harm.
+    config = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["OPTIONS"] = SQLITE_OPTIONS
+    return config
+
+
+# --- Queue ---------------------------------------------------------------------------------------------
+
+SEQAUTO_QUEUE = "seqauto_single_worker"
+CELERY_TASK_DEFAULT_QUEUE = SEQAUTO_QUEUE
+CELERY_TASK_ROUTES = {"seqauto.tasks.scan_run_jobs.*": {"queue": SEQAUTO_QUEUE}}
+CELERY_IMPORTS = ["seqauto.tasks.scan_run_jobs"]
+
+# A task is taken from the queue only when done, one at a time. A worker that dies does not get its task back by
+# itself: the expired lease says what died, and a task that kills workers cannot go round in a loop.
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
+CELERY_TASK_IGNORE_RESULT = True
+
+# A lost connection must not end a scan that is writing: the lease makes a second delivery harmless.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A person waits for the button: after about two seconds without a broker the page says so.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "interval_step": 0.5}
+
+CELERY_ENABLE_UTC = True
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# Log lines of tasks go through Django's LOGGING, where names from disks are made inert.
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
+
+def broker_options(url: str) -> dict:
+    """Transport options of a broker URL."""
+    if url.startswith(("redis", "sentinel")):
+        # Redis gives an unfinished task to another worker after this time: a day is longer than any scan.
+        return {"visibility_timeout": 86_400, "socket_connect_timeout": 2}
+    return {}
