@@ -3,6 +3,7 @@ in the environment under the same name; docs/configuration.md lists them all.
 """
 
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 
@@ -31,7 +32,8 @@ SEQAUTO_SCAN_ROOTS: list[Path] = environment.folders("SEQAUTO_SCAN_ROOTS")
 #: Where every scan keeps its file lists, one folder a scan.
 SEQAUTO_SCAN_RESOURCES_DIR = environment.folder("SEQAUTO_SCAN_RESOURCES_DIR", SEQAUTO_VAR_DIR / "scans")
 
-#: Times of the daily scans in the lab's time zone. They only make the schedule; after that it is edited in the admin.
+#: Times of the daily scans in the lab's time zone. They only make the schedule; after that it is edited in
+#: the admin.
 SEQAUTO_SCAN_TIMES: list[str] = environment.words("SEQAUTO_SCAN_TIMES", "06:00,19:00")
 
 # --- What a scan reads ---------------------------------------------------------------------------------
@@ -42,8 +44,9 @@ SEQAUTO_SKIP_MARKER = environment.text("SEQAUTO_SKIP_MARKER", ".variantgrid_skip
 #: Regular expressions, searched in a run folder's path relative to its root; a run that matches is skipped.
 SEQAUTO_SKIP_PATTERNS: list[str] = environment.json_list("SEQAUTO_SKIP_PATTERNS", [])
 
-#: A sample whose id matches is a control: its files are not expected. The default takes NTC, NC, NTC-1, blank_2,
-#: water, negative-control, NegCtrl3; which names a lab uses is its own affair, so look at this one first.
+#: A sample whose id matches is a control: its files are not expected. The default takes NTC, NC, NTC-1,
+#: blank_2, water, negative-control, NegCtrl3; which names a lab uses is its own affair, so look at this one
+#: first.
 SEQAUTO_CONTROL_SAMPLE_PATTERN = environment.text(
     "SEQAUTO_CONTROL_SAMPLE_PATTERN",
     r"(?i)^(ntc|nc|neg|blank|water|h2o|(no[_-]?template|neg(ative)?)[_-]?(control|ctrl))([_-]?\d*)$",
@@ -52,14 +55,16 @@ SEQAUTO_CONTROL_SAMPLE_PATTERN = environment.text(
 #: Which further columns of a sample sheet are kept with each sample; ["*"] keeps all.
 SEQAUTO_EXTRA_SHEET_COLUMNS: list[str] = environment.json_list("SEQAUTO_EXTRA_SHEET_COLUMNS", [])
 
-#: Further folders of a run that may hold FASTQs, such as ["fastq/{project}"]: looked in after the known layouts.
+#: Further folders of a run that may hold FASTQs, such as ["fastq/{project}"]: looked in after the known
+#: layouts.
 SEQAUTO_FASTQ_PATTERNS: list[str] = environment.json_list("SEQAUTO_FASTQ_PATTERNS", [])
 
-#: Markers that say "this instrument has finished", by instrument model, where the lab's instruments differ from the
-#: built-in table: {"MiSeq": ["RTAComplete.txt"]}.
+#: Markers that say "this instrument has finished", by instrument model, where the lab's instruments differ
+#: from the built-in table: {"MiSeq": ["RTAComplete.txt"]}.
 SEQAUTO_MARKERS: dict[str, list[str]] = environment.json_object("SEQAUTO_MARKERS")
 
-#: The lab's own find scripts, by file type: {"fastq": "/opt/lab/find_fastqs.sh"}. A script's output replaces the walk.
+#: The lab's own find scripts, by file type: {"fastq": "/opt/lab/find_fastqs.sh"}. A script's output replaces
+#: the walk.
 SEQAUTO_FIND_SCRIPTS: dict[str, str] = environment.json_object("SEQAUTO_FIND_SCRIPTS")
 
 #: Threads that walk one root. One is right for local disks; a slow network disk gains from 16.
@@ -67,11 +72,12 @@ SEQAUTO_WALK_THREADS = environment.integer("SEQAUTO_WALK_THREADS", 1)
 
 # --- How a scan protects itself ------------------------------------------------------------------------
 
-#: A root that has lost more than this share of its known files stops the scan: more likely unmounted than emptied.
+#: A root that has lost more than this share of its known files stops the scan: more likely unmounted than
+#: emptied.
 SEQAUTO_MAX_LOST_SHARE = environment.share("SEQAUTO_MAX_LOST_SHARE", 0.5)
 
-#: A scan that gives no sign of life for so long counts as dead. With beat's clean-up every minute, a killed scan
-#: shows as Error within two minutes.
+#: A scan that gives no sign of life for so long counts as dead. With beat's clean-up every minute, a killed
+#: scan shows as Error within two minutes.
 SEQAUTO_LEASE_SECONDS = environment.integer("SEQAUTO_LEASE_SECONDS", 60)
 
 #: How often a scan gives a sign of life; well below the lease, or a busy machine loses it.
@@ -85,8 +91,8 @@ SEQAUTO_SCRIPTS_AND_JOBS_ENABLED = environment.flag("SEQAUTO_SCRIPTS_AND_JOBS_EN
 
 # --- The site ------------------------------------------------------------------------------------------
 
-#: The zone of every time shown and of the scan times. UTC until the lab names its own: a wrong zone misleads, UTC
-#: only needs adding. The database always holds UTC.
+#: The zone of every time shown and of the scan times. UTC until the lab names its own: a wrong zone misleads,
+#: UTC only needs adding. The database always holds UTC.
 TIME_ZONE = environment.text("TIME_ZONE", "UTC")
 USE_TZ = True
 LANGUAGE_CODE = "en-gb"
@@ -160,8 +166,9 @@ WHITENOISE_USE_FINDERS = True
 
 DJANGO_TABLES2_TEMPLATE = "django_tables2/bootstrap5-responsive.html"
 
-# Ids from sample sheets are hostile until checked: were one ever to reach a page unescaped, the browser would still
-# run nothing. Inline styles stay allowed for widths of progress bars; Bootstrap draws small pictures as data URLs.
+# Ids from sample sheets are hostile until checked: were one ever to reach a page unescaped, the browser would
+# still run nothing. Inline styles stay allowed for widths of progress bars; Bootstrap draws small pictures as
+# data URLs.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -179,8 +186,9 @@ SECURE_REFERRER_POLICY = "same-origin"
 
 # --- Database ------------------------------------------------------------------------------------------
 
-# IMMEDIATE takes the write lock when a transaction begins: a transaction that reads first and writes later would
-# otherwise fail at once, without waiting, when another has written in between. WAL lets pages be read during a scan.
+# IMMEDIATE takes the write lock when a transaction begins: a transaction that reads first and writes later
+# would otherwise fail at once, without waiting, when another has written in between. WAL lets pages be read
+# during a scan.
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 30,
@@ -188,9 +196,10 @@ SQLITE_OPTIONS = {
 }
 
 
-def database(url: str) -> dict:
+def database(url: str) -> dict[str, Any]:
     """Django's DATABASES entry of a database URL."""
-    # A parsed connection that is kept open is asked whether it still lives, so that a restarted server does no harm.
+    # A parsed connection that is kept open is asked whether it still lives, so that a restarted server does
+    # no harm.
     config = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = SQLITE_OPTIONS
@@ -204,8 +213,8 @@ CELERY_TASK_DEFAULT_QUEUE = SEQAUTO_QUEUE
 CELERY_TASK_ROUTES = {"seqauto.tasks.scan_run_jobs.*": {"queue": SEQAUTO_QUEUE}}
 CELERY_IMPORTS = ["seqauto.tasks.scan_run_jobs"]
 
-# A task is taken from the queue only when done, one at a time. A worker that dies does not get its task back by
-# itself: the expired lease says what died, and a task that kills workers cannot go round in a loop.
+# A task is taken from the queue only when done, one at a time. A worker that dies does not get its task back
+# by itself: the expired lease says what died, and a task that kills workers cannot go round in a loop.
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_REJECT_ON_WORKER_LOST = False
@@ -224,7 +233,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 
-def broker_options(url: str) -> dict:
+def broker_options(url: str) -> dict[str, Any]:
     """Transport options of a broker URL."""
     if url.startswith(("redis", "sentinel")):
         # Redis gives an unfinished task to another worker after this time: a day is longer than any scan.

@@ -29,7 +29,7 @@ def kept_secret_key(path: Path) -> str:
 
 
 def broker_socket(var: Path) -> Path:
-    """Where the embedded broker listens: under `var`, or under the temp folder where that path is too long."""
+    """Where the embedded broker listens: under `var`, or the temp folder where that path is too long."""
     socket = var / "broker" / "broker.sock"
     if len(os.fsencode(socket)) < 100:  # Unix allows 108 bytes on Linux and 104 on macOS.
         return socket

@@ -1,4 +1,4 @@
-"""Log lines in which text from disks and sample sheets is inert: it can neither colour a terminal nor forge a line."""
+"""Log lines in which text from disks and sheets is inert: it neither colours a terminal nor forges a line."""
 
 import logging
 import re

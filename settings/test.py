@@ -13,7 +13,7 @@ from .base import *
 from .base import broker_options, database
 
 DEBUG = False
-SECRET_KEY = "of no worth: for tests only"
+SECRET_KEY = "of no worth: for tests only"  # noqa: S105
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "testserver"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # Quick, not safe.
 
@@ -23,7 +23,6 @@ if not SEQAUTO_VAR_DIR.exists():
     SEQAUTO_VAR_DIR = Path(tempfile.mkdtemp(prefix="seqauto-tests-"))
     atexit.register(shutil.rmtree, SEQAUTO_VAR_DIR, ignore_errors=True)
 SEQAUTO_SCAN_RESOURCES_DIR = SEQAUTO_VAR_DIR / "scans"
-SEQAUTO_SCAN_ROOTS: list[Path] = environment.folders("SEQAUTO_SCAN_ROOTS")
 
 _url = environment.text("TEST_DATABASE_URL", "") or environment.text(
     "DATABASE_URL", f"sqlite:///{SEQAUTO_VAR_DIR / 'seqauto.sqlite3'}"

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Fetches the browser's libraries into static/vendor/: labs are offline, so pages load nothing from elsewhere.
+# Run by hand (`make vendor`, needs npm) when a version below changes; the result is committed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=static/vendor
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# fetch PACKAGE VERSION FILE...: these files of the package, and its licence, into static/vendor/PACKAGE/
+fetch() {
+    local package=$1 version=$2 folder=$target/$1
+    shift 2
+    (cd "$work" && npm pack --silent "$package@$version" >/dev/null && tar xzf "$package-$version.tgz")
+    rm -rf "$folder" && mkdir -p "$folder"
+    cp "$work"/package/LICENSE* "$folder/"
+    for file in "$@"; do
+        install -D -m 644 "$work/package/$file" "$folder/${file#*/}"
+    done
+    # Source maps are not shipped, and collectstatic refuses files that name missing ones.
+    find "$folder" -name '*.css' -o -name '*.js' | xargs sed -i '/^\/[/*]# sourceMappingURL=/d'
+    echo "$package $version" >>"$work/VERSIONS"
+    rm -rf "$work/package"
+}
+
+fetch bootstrap 5.3.9 dist/css/bootstrap.min.css dist/js/bootstrap.bundle.min.js
+fetch bootstrap-icons 1.13.2 font/bootstrap-icons.min.css font/fonts/bootstrap-icons.woff2 font/fonts/bootstrap-icons.woff
+fetch htmx.org 2.0.11 dist/htmx.min.js
+mv "$work/VERSIONS" "$target/VERSIONS"
