@@ -1,0 +1,1 @@
+"""Settings are checked once, when the site or a command starts."""

@@ -1,0 +1,16 @@
+from .runs import Experiment, Sequencer, SequencingRun
+from .samples import SampleSheet, SequencingFile, SequencingSample
+from .scans import Message, Scan, ScanLease, ScanRoot
+
+__all__ = [
+    "Experiment",
+    "Message",
+    "SampleSheet",
+    "Scan",
+    "ScanLease",
+    "ScanRoot",
+    "Sequencer",
+    "SequencingFile",
+    "SequencingRun",
+    "SequencingSample",
+]

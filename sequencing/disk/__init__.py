@@ -1,0 +1,21 @@
+"""Looks at archive disks: finds run folders, and lists the files of each. Reads only."""
+
+from .errors import DiskError
+from .find_script import run_find_script
+from .run_folders import Discovery, RootIdentity, discover, identify_root
+from .run_listing import RunListing, parse_lines, walk_run
+from .walkers import walk_here, walk_runs
+
+__all__ = [
+    "Discovery",
+    "DiskError",
+    "RootIdentity",
+    "RunListing",
+    "discover",
+    "identify_root",
+    "parse_lines",
+    "run_find_script",
+    "walk_here",
+    "walk_run",
+    "walk_runs",
+]

@@ -1,0 +1,26 @@
+"""When a disk, and not a file, is at fault."""
+
+from __future__ import annotations
+
+import errno
+
+# What these mean is "the disk is not there", never "the file is gone".
+DISK_IS_ILL = frozenset({
+    errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO, errno.EHOSTDOWN, errno.ETIMEDOUT
+})  # fmt: skip
+
+
+class DiskError(Exception):
+    """A root could not be read as a whole. Says where and why; nothing may be concluded from the rest."""
+
+
+def disk_error(path: str, error: OSError) -> DiskError:
+    return DiskError(f"{printable(path)}: {error.strerror or error}")
+
+
+def printable(text: str) -> str:
+    """The text with control characters and undecodable bytes shown as escapes."""
+    return text if text.isprintable() else text.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+ODD_NAME = "has a name that cannot be written in a list; rename it"
