@@ -1,0 +1,63 @@
+"""What all tests share: an archive to scan, a writer of run folders, and the corpus of real files."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from sequencing import demo
+
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+
+
+@pytest.fixture
+def archive(tmp_path, settings) -> Path:
+    """The root of an empty archive, the only one that the settings know; scan lists lie beside it."""
+    root = tmp_path / "archive"
+    root.mkdir()
+    settings.SEQAUTO_SCAN_ROOTS = [root]
+    settings.SEQAUTO_SCAN_RESOURCES_DIR = tmp_path / "scans"
+    return root
+
+
+@pytest.fixture
+def write_run() -> Callable[..., Path]:
+    """`sequencing.demo.write_run`: writes a run folder into a group's folder and returns its path."""
+    return demo.write_run
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real run files, which lies beside the repository and is not a part of it."""
+    if not CORPUS.is_dir():
+        pytest.skip(f"needs the corpus of real run files in {CORPUS}")
+    return CORPUS
+
+
+@pytest.fixture
+def manage_py(settings, tmp_path) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of a child process that runs `manage.py` on this test's database and archive.
+
+    Only for tests of `transaction=True`: a child sees what is committed.
+    """
+    from django.db import connection
+
+    config = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{config['NAME']}"
+    else:
+        login = f"{quote(config['USER'])}:{quote(config['PASSWORD'])}"
+        url = f"postgres://{login}@{quote(config['HOST'], safe='')}:{config['PORT']}/{config['NAME']}"
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "settings.local",
+        "SEQAUTO_VAR_DIR": str(tmp_path / "var"),
+        "DATABASE_URL": url,
+        "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
+        "SEQAUTO_SCAN_ROOTS": ":".join(map(str, settings.SEQAUTO_SCAN_ROOTS)),
+        "SEQAUTO_SCAN_RESOURCES_DIR": str(settings.SEQAUTO_SCAN_RESOURCES_DIR),
+    }
+    return [sys.executable, str(settings.BASE_DIR / "manage.py")], environment
