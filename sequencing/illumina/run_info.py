@@ -1,9 +1,19 @@
-"""RunInfo.xml: what the instrument says of its run."""
+"""RunInfo.xml: what the instrument says of its run. The truth where a folder's name says otherwise."""
 
 from __future__ import annotations
 
 import datetime
+import re
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+
+from .dates import parse_date
+from .errors import Problem, RunInfoError, shown
+from .run_name import parse_run_name
+from .safe_xml import local_name, parse_xml
+
+_TILES = re.compile(rb"<Tiles>(?:(?!<!|</Tiles>).)*</Tiles>", re.DOTALL)
+RECOPY = "Copy RunInfo.xml from the instrument again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +28,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """The content of RunInfo.xml. Texts are as written, "" where absent; counts are None where absent."""
+    """The content of RunInfo.xml. Texts are as written, "" where absent; counts are None where absent.
+
+    `problems` holds warnings only: fields that are missing or unreadable and that a run can do without.
+    """
 
     run_id: str
     run_number: int | None
@@ -35,8 +48,128 @@ class RunInfo:
     sections_per_lane: int | None = None
     tile_name_count: int | None = None
     xml_version: str = ""
+    problems: tuple[Problem, ...] = ()
 
 
 def parse_run_info(data: bytes) -> RunInfo:
-    """Return the content of a RunInfo.xml; raise RunInfoError where it cannot be read."""
-    raise NotImplementedError
+    """Return the content of a RunInfo.xml; raise RunInfoError, with all that is wrong, where it cannot be read."""
+    data, tile_count = _cut_tiles(data)
+    root = parse_xml(data, RunInfoError)
+    run = next((element for element in root.iter() if local_name(element.tag) == "Run"), None)
+    if run is None:
+        found = local_name(root.tag)
+        raise RunInfoError(
+            Problem("error", "not_run_info", "There is no element Run", RECOPY, text=shown(f"<{found}>"))
+        )
+    errors: list[Problem] = []
+    warnings: list[Problem] = []
+    run_id = _attribute(run, "Id")
+    if not run_id:
+        errors.append(Problem("error", "no_run_id", "The run has no Id", RECOPY, column="Run Id"))
+    reads = _read_reads(run, errors)
+    if errors:
+        raise RunInfoError(*errors)
+    layout = _child(run, "FlowcellLayout")
+    name = parse_run_name(run_id)
+    date_text = _text(run, "Date", warnings)
+    date = parse_date(date_text, near=name.date if name else None)
+    if date_text and not date:
+        warnings.append(_warning("bad_date", "The date cannot be read", "Date", date_text))
+    number_text = _attribute(run, "Number")
+    return RunInfo(
+        run_id=run_id,
+        run_number=_number(number_text),
+        run_number_text=number_text,
+        flowcell=_text(run, "Flowcell", warnings),
+        instrument=_text(run, "Instrument", warnings),
+        date=date,
+        date_text=date_text,
+        reads=reads,
+        lane_count=_count(layout, "LaneCount", warnings),
+        surface_count=_count(layout, "SurfaceCount", warnings),
+        swath_count=_count(layout, "SwathCount", warnings),
+        tile_count=_count(layout, "TileCount", warnings),
+        sections_per_lane=_count(layout, "SectionPerLane", warnings),
+        tile_name_count=tile_count or None,
+        xml_version=_attribute(root, "Version"),
+        problems=tuple(warnings),
+    )
+
+
+def _cut_tiles(data: bytes) -> tuple[bytes, int]:
+    """Return the XML without the names of its tiles, and how many there were.
+
+    A NovaSeq X names 6,000 tiles, nine tenths of the file, and nobody asks for them.
+    """
+    match = _TILES.search(data)
+    if not match:
+        return data, 0
+    return data[: match.start()] + data[match.end() :], match[0].count(b"</Tile>")
+
+
+def _read_reads(run: ET.Element, errors: list[Problem]) -> tuple[Read, ...]:
+    elements = [element for element in run.iter() if local_name(element.tag) in ("Read", "RunInfoRead")]
+    reads = []
+    for place, element in enumerate(elements, 1):
+        number = _number(_attribute(element, "Number") or str(place))
+        cycles = _cycles(element)
+        if number is None or cycles is None:
+            text = " ".join(f'{key}="{value}"' for key, value in element.items())
+            message = f"Read {place} does not say its number and its number of cycles"
+            errors.append(Problem("error", "bad_read", message, RECOPY, column="Read", text=shown(text)))
+            continue
+        is_index = _is_yes(_attribute(element, "IsIndexedRead")) or _child(element, "Index") is not None
+        reads.append(Read(number, cycles, is_index, _is_yes(_attribute(element, "IsReverseComplement"))))
+    if not elements:
+        errors.append(Problem("error", "no_reads", "The run lists no reads", RECOPY, column="Reads"))
+    return tuple(reads)
+
+
+def _cycles(element: ET.Element) -> int | None:
+    if text := _attribute(element, "NumCycles"):
+        return _number(text)
+    # Genome Analyzer and early HiSeq: <Read FirstCycle="1" LastCycle="101" />, with <Index /> inside for an index.
+    first, last = _number(_attribute(element, "FirstCycle")), _number(_attribute(element, "LastCycle"))
+    return last - first + 1 if first is not None and last is not None and last >= first else None
+
+
+def _attribute(element: ET.Element | None, name: str) -> str:
+    """Return an attribute whatever its case ("NumCycles", "numcycles"), "" where absent."""
+    if element is None:
+        return ""
+    if (value := element.get(name)) is None:
+        wanted = name.lower()
+        value = next((value for key, value in element.items() if key.lower() == wanted), "")
+    return value.strip()
+
+
+def _child(element: ET.Element, name: str) -> ET.Element | None:
+    return next((child for child in element if local_name(child.tag) == name), None)
+
+
+def _text(run: ET.Element, name: str, warnings: list[Problem]) -> str:
+    child = _child(run, name)
+    text = (child.text or "").strip() if child is not None else ""
+    if not text:
+        warnings.append(_warning("missing_field", f"The run does not say its {name.lower()}", name, ""))
+    return text
+
+
+def _count(layout: ET.Element | None, name: str, warnings: list[Problem]) -> int | None:
+    text = _attribute(layout, name)
+    count = _number(text)
+    if text and count is None:
+        warnings.append(_warning("bad_count", "This is not a number", name, text))
+    return count
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _is_yes(text: str) -> bool:
+    return text.lower() in ("y", "yes", "true", "1")
+
+
+def _warning(code: str, message: str, element: str, text: str) -> Problem:
+    return Problem("warning", code, message, RECOPY, column=element, text=shown(text))

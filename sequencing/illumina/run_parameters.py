@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from .errors import Problem, RunParametersError, shown
+from .safe_xml import local_name, parse_xml
+
+# Where each field stands, by instrument; the first that is not empty counts. Names are compared without case.
+SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    # NextSeq 1000/2000, NovaSeq X, MiSeq i100; NextSeq 500, MiniSeq; iSeq; HiSeq, MiSeq; NovaSeq 6000
+    "instrument": ("InstrumentSerialNumber", "InstrumentID", "ScannerID", "InstrumentName"),
+    "experiment_name": ("ExperimentName",),
+    "application_name": ("ApplicationName", "Application"),
+    "application_version": ("ApplicationVersion", "SystemSuiteVersion"),
+    "rta_version": ("RTAVersion",),
+    # MiSeq writes the assay in Chemistry; HiSeq writes its fluidics in ChemistryVersion
+    "chemistry": ("Chemistry", "ChemistryVersion"),
+    "flowcell_mode": ("FlowCellMode",),
+    "run_id": ("RunID",),
+    "run_start_date": ("RunStartDate",),
+    "instrument_type": ("InstrumentType",),
+}
+_WANTED = {name.lower() for names in SPELLINGS.values() for name in names}
+# Parts whose fields have the same names and mean something else.
+_OTHER_PARTS = frozenset({"consumableinfo", "plannedreads"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,4 +47,29 @@ class RunParameters:
 
 def parse_run_parameters(data: bytes) -> RunParameters:
     """Return the content of a RunParameters.xml; raise RunParametersError where it cannot be read."""
-    raise NotImplementedError
+    root = parse_xml(data, RunParametersError)
+    root_name = local_name(root.tag)
+    if "runparameters" not in root_name.lower():
+        message = "The file is not a RunParameters.xml"
+        remedy = "Copy RunParameters.xml from the run folder again."
+        raise RunParametersError(
+            Problem("error", "not_run_parameters", message, remedy, text=shown(f"<{root_name}>"))
+        )
+    found: dict[str, str] = {}
+    # Breadth first: a field of the run stands above the fields of its parts, and the outer one counts.
+    elements = [root]
+    while elements:
+        inner = []
+        for element in elements:
+            for child in element:
+                name = local_name(child.tag).lower()
+                if name in _WANTED and (text := (child.text or "").strip()):
+                    found.setdefault(name, text)
+                if len(child) and name not in _OTHER_PARTS:
+                    inner.append(child)
+        elements = inner
+    fields = {
+        field: next((found[name.lower()] for name in names if name.lower() in found), "")
+        for field, names in SPELLINGS.items()
+    }
+    return RunParameters(root=root_name, **fields)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from .errors import Problem
+from .safe_names import is_safe_id
 
 Version = Literal["v1", "v2", "casava", ""]
 
@@ -36,7 +37,8 @@ class Sample:
     """One sample, however many rows it stands on.
 
     `number` is the S number of its FASTQ names, from 1. `lanes` is empty where the sample is in every lane.
-    `is_safe` says that its id, name and project may stand in a path. `failed` means failed on all its rows.
+    `is_safe` says that its ids, names and projects may stand in a path. `failed` means failed on all its rows.
+    `sample_name`, `project` and `extra` are those of its first row; where rows differ, each row has its own.
     """
 
     number: int
@@ -82,5 +84,29 @@ class SampleSheet:
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
-        """The unique samples in the order in which they first stand in the sheet."""
-        raise NotImplementedError
+        """The unique samples in the order in which they first stand in the sheet.
+
+        One Sample_ID is one sample, over all lanes and rows, and its place in this order is the S number of its
+        FASTQs ("the order that samples are listed in the sample sheet starting with 1": Illumina, FASTQ naming).
+        """
+        rows: dict[str, list[SampleRow]] = {}
+        for row in self.rows:
+            rows.setdefault(row.sample_id, []).append(row)
+        return tuple(_sample(number, tuple(of_one)) for number, of_one in enumerate(rows.values(), 1))
+
+
+def _sample(number: int, rows: tuple[SampleRow, ...]) -> Sample:
+    first = rows[0]
+    lanes = {row.lane for row in rows}
+    texts = {first.sample_id, *(text for row in rows for text in (row.sample_name, row.project) if text)}
+    return Sample(
+        number=number,
+        sample_id=first.sample_id,
+        sample_name=first.sample_name,
+        project=first.project,
+        lanes=() if None in lanes else tuple(sorted(lane for lane in lanes if lane is not None)),
+        rows=rows,
+        failed=all(row.failed for row in rows),
+        is_safe=all(map(is_safe_id, texts)),
+        extra=first.extra,
+    )

@@ -1,0 +1,150 @@
+"""What can be wrong between the rows of a sample sheet: indexes and samples that clash.
+
+All are warnings, for samples, lanes and files are known all the same; but a converter refuses them. So says the
+code of each; deliveries stop at the codes in REFUSED_BY_CONVERTERS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from .errors import Problem, shown
+from .sheet_model import SampleRow
+
+REFUSED_BY_CONVERTERS = frozenset(
+    {
+        "bad_index",
+        "case_clash",
+        "differing_sample",
+        "duplicate_index",
+        "duplicate_row",
+        "index_set_name",
+        "lane_out_of_range",
+        "missing_index",
+        "mixed_index_lengths",
+        "some_rows_without_lane",
+        "unsafe_name",
+    }
+)
+_SEQUENCE = re.compile(r"[ACGTN]*")
+_INDEX_SET = re.compile(r"SI-[A-Z0-9]{2,3}-[A-H][0-9]{1,2}")
+
+
+def check_rows(rows: Sequence[SampleRow], is_casava: bool, has_index_column: bool) -> Iterator[Problem]:
+    """Yield what is wrong between rows. CASAVA sheets write two indexes in one cell, with a dash between."""
+    yield from _check_lanes(rows)
+    yield from _check_samples(rows)
+    indexes = [_sequences(row, is_casava) for row in rows]
+    yield from _check_sequences(rows, indexes)
+    if has_index_column:
+        yield from _check_missing_indexes(rows)
+        yield from _check_index_lengths(rows, indexes)
+        yield from _check_duplicate_indexes(rows)
+    elif _lane_samples(rows)[1] > 1:
+        message = "The sheet has several samples in a lane and no index column"
+        yield Problem("warning", "missing_index", message, "Add the index of each sample.")
+
+
+def _sequences(row: SampleRow, is_casava: bool) -> tuple[str, str]:
+    if is_casava and not row.index2:
+        index, _, index2 = row.index.partition("-")
+        return index, index2
+    return row.index, row.index2
+
+
+def _check_lanes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
+    without = [row for row in rows if row.lane is None]
+    if without and len(without) < len(rows):
+        message = "Some rows name a lane and this one does not; it was taken to be in every lane"
+        yield Problem("warning", "some_rows_without_lane", message, "Fill in the lane of every row.", without[0].row)
+
+
+def _check_samples(rows: Sequence[SampleRow]) -> Iterator[Problem]:
+    first: dict[str, SampleRow] = {}
+    written: dict[str, str] = {}
+    for row in rows:
+        earlier = first.setdefault(row.sample_id, row)
+        if (row.project, row.sample_name) != (earlier.project, earlier.sample_name):
+            message = f"The same sample has another name or project on row {earlier.row}"
+            remedy = "Give the sample one name and one project, or give one of the two another id."
+            yield _row_problem("differing_sample", message, remedy, row, "Sample_ID", row.sample_id)
+        other = written.setdefault(row.sample_id.lower(), row.sample_id)
+        if other != row.sample_id and earlier is row:
+            message = f"The id differs from {shown(other)} in upper and lower case only"
+            remedy = "Give the two samples ids that differ otherwise, or write one sample alike everywhere."
+            yield _row_problem("case_clash", message, remedy, row, "Sample_ID", row.sample_id)
+
+
+def _check_sequences(rows: Sequence[SampleRow], indexes: Sequence[tuple[str, str]]) -> Iterator[Problem]:
+    for row, pair in zip(rows, indexes, strict=True):
+        for column, index, text in zip(("index", "index2"), pair, (row.index, row.index2), strict=True):
+            if _SEQUENCE.fullmatch(index):
+                continue
+            if _INDEX_SET.fullmatch(text):
+                message = "This is the name of a 10x index set, not a sequence"
+                remedy = "Convert with 10x's own program, or write the four sequences of the set on four rows."
+                yield _row_problem("index_set_name", message, remedy, row, column, text)
+            else:
+                message = "The index is not a sequence of A, C, G, T and N"
+                remedy = "Correct it: no spaces, no other letters."
+                yield _row_problem("bad_index", message, remedy, row, column, text or index)
+
+
+def _lane_samples(rows: Sequence[SampleRow]) -> tuple[dict[int | None, set[str]], int]:
+    """Return the samples of each lane, and the most that one lane has."""
+    samples: dict[int | None, set[str]] = defaultdict(set)
+    for row in rows:
+        samples[row.lane].add(row.sample_id)
+    everywhere = len(samples.get(None, ()))
+    return samples, max((len(ids) + (everywhere if lane else 0) for lane, ids in samples.items()), default=0)
+
+
+def _check_missing_indexes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
+    without = [row for row in rows if not (row.index or row.index2)]
+    if not without:
+        return
+    samples, _ = _lane_samples(rows)
+    for row in without:
+        if len(samples[row.lane]) > 1:
+            message = "The sample has no index, and its lane holds other samples"
+            yield _row_problem("missing_index", message, "Fill in its index.", row, "index", row.sample_id)
+
+
+def _check_index_lengths(rows: Sequence[SampleRow], indexes: Sequence[tuple[str, str]]) -> Iterator[Problem]:
+    first: dict[tuple[int | None, int], tuple[int, int]] = {}
+    told = set()
+    for row, pair in zip(rows, indexes, strict=True):
+        for which, index in enumerate(pair):
+            if not index or "-" in index:
+                continue
+            length, at = first.setdefault((row.lane, which), (len(index), row.row))
+            if length != len(index) and (row.lane, which) not in told:
+                told.add((row.lane, which))
+                message = f"The index has {len(index)} bases, that of row {at} in the same lane has {length}"
+                remedy = "Write all indexes of a lane in one length; longer ones may be cut to the shortest."
+                yield _row_problem("mixed_index_lengths", message, remedy, row, ("index", "index2")[which], index)
+
+
+def _check_duplicate_indexes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
+    seen: dict[tuple[int | None, str, str], SampleRow] = {}
+    for row in rows:
+        if not (row.index or row.index2):
+            continue
+        earlier = seen.setdefault((row.lane, row.index, row.index2), row)
+        if earlier is row and row.lane is not None:
+            earlier = seen.get((None, row.index, row.index2), row)
+        if earlier is row:
+            continue
+        text = "+".join(filter(None, (row.index, row.index2)))
+        if earlier.sample_id == row.sample_id:
+            message = f"The same sample with the same index stands already on row {earlier.row}"
+            yield _row_problem("duplicate_row", message, "Remove one of the two rows.", row, "index", text)
+        else:
+            message = f"Sample {shown(earlier.sample_id, 50)} on row {earlier.row} has the same index in the same lane"
+            yield _row_problem("duplicate_index", message, "Correct the index of one of the two.", row, "index", text)
+
+
+def _row_problem(code: str, message: str, remedy: str, row: SampleRow, column: str, text: str) -> Problem:
+    return Problem("warning", code, message, remedy, row.row, column, shown(text))
