@@ -1,1 +1,1 @@
-"""Illumina's file formats and names, read from bytes and text into frozen values. Nothing here touches a disk."""
+"""Illumina's file formats and names, read from bytes and text into frozen values. Nothing touches a disk."""

@@ -35,7 +35,7 @@ _STATUS_ELEMENTS = frozenset({"completionstatus", "runstatus", "status"})
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the marker files of a run say. Never proof that all its data arrived: see the settling of a run."""
+    """What the marker files of a run say. Never proof that all its data arrived."""
 
     state: Literal["complete", "running", "failed", "unknown"]
     present: tuple[str, ...]
@@ -51,7 +51,7 @@ def completion(
 ) -> Completion:
     """Return what the marker files (base names) of a run on this model of instrument say.
 
-    `run_completion_status` is the content of RunCompletionStatus.xml, where there is one: it may tell of a failure.
+    `run_completion_status` is the content of RunCompletionStatus.xml, if any: it may tell of a failure.
     """
     wanted = markers.get(model)
     lower_names = [name.lower() for name in names]
@@ -60,12 +60,14 @@ def completion(
     if wanted is None:
         named = f"instrument model {shown(model)}" if model else "this instrument"
         found = ", ".join(present) or "none"
-        message = f"No markers of completion are known for {named} (found: {found}). A person must say it is complete."
+        message = f"No markers of completion are known for {named} (found: {found}). A person must decide."
         return Completion("unknown", present, (), message)
     missing = tuple(marker for marker in wanted if marker not in present)
     status, problem = _read_status(run_completion_status)
     if status and status.lower() not in _GOOD_STATUS:
-        message = f"The instrument ended the run with the status {shown(status)}. Look at the instrument's log."
+        message = (
+            f"The instrument ended the run with the status {shown(status)}. Look at the instrument's log."
+        )
         return Completion("failed", present, missing, message)
     if missing:
         listed = ", ".join(marker.replace("|", " or ") for marker in missing)

@@ -17,7 +17,7 @@ def parse_date(text: str, near: datetime.date | None = None) -> datetime.date | 
     """Return the date in a text, None where there is none.
 
     6/7/2021 may be June or July: the reading closest to `near` (the date of the run folder's name) counts.
-    Without it the month comes first where AM or PM follows (American Windows), and the day comes first otherwise.
+    Without it the month comes first where AM or PM follows (American Windows), otherwise the day.
     """
     text = text.strip()
     if match := _COMPACT.fullmatch(text):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
@@ -12,7 +11,6 @@ from .errors import Problem, RunInfoError, shown
 from .run_name import parse_run_name
 from .safe_xml import local_name, parse_xml
 
-_TILES = re.compile(rb"<Tiles>(?:(?!<!|</Tiles>).)*</Tiles>", re.DOTALL)
 RECOPY = "Copy RunInfo.xml from the instrument again."
 
 
@@ -52,7 +50,7 @@ class RunInfo:
 
 
 def parse_run_info(data: bytes) -> RunInfo:
-    """Return the content of a RunInfo.xml; raise RunInfoError, with all that is wrong, where it cannot be read."""
+    """Return the content of a RunInfo.xml; raise RunInfoError, with every cause, where it cannot be read."""
     data, tile_count = _cut_tiles(data)
     root = parse_xml(data, RunInfoError)
     run = next((element for element in root.iter() if local_name(element.tag) == "Run"), None)
@@ -69,9 +67,10 @@ def parse_run_info(data: bytes) -> RunInfo:
     reads = _read_reads(run, errors)
     if errors:
         raise RunInfoError(*errors)
-    layout = _child(run, "FlowcellLayout")
+    fields = _first_of_each_name(root)
+    layout = fields.get("FlowcellLayout")
     name = parse_run_name(run_id)
-    date_text = _text(run, "Date", warnings)
+    date_text = _text(fields, "Date", warnings)
     date = parse_date(date_text, near=name.date if name else None)
     if date_text and not date:
         warnings.append(_warning("bad_date", "The date cannot be read", "Date", date_text))
@@ -80,8 +79,8 @@ def parse_run_info(data: bytes) -> RunInfo:
         run_id=run_id,
         run_number=_number(number_text),
         run_number_text=number_text,
-        flowcell=_text(run, "Flowcell", warnings),
-        instrument=_text(run, "Instrument", warnings),
+        flowcell=_text(fields, "Flowcell", warnings),
+        instrument=_text(fields, "Instrument", warnings),
         date=date,
         date_text=date_text,
         reads=reads,
@@ -101,10 +100,12 @@ def _cut_tiles(data: bytes) -> tuple[bytes, int]:
 
     A NovaSeq X names 6,000 tiles, nine tenths of the file, and nobody asks for them.
     """
-    match = _TILES.search(data)
-    if not match:
+    start = data.find(b"<Tiles>")
+    end = data.find(b"</Tiles>", start)
+    # Anything but elements in between, such as a comment, is left to the parser.
+    if start < 0 or end < 0 or b"<!" in (tiles := data[start:end]):
         return data, 0
-    return data[: match.start()] + data[match.end() :], match[0].count(b"</Tile>")
+    return data[:start] + data[end + len(b"</Tiles>") :], tiles.count(b"</Tile>")
 
 
 def _read_reads(run: ET.Element, errors: list[Problem]) -> tuple[Read, ...]:
@@ -118,7 +119,9 @@ def _read_reads(run: ET.Element, errors: list[Problem]) -> tuple[Read, ...]:
             message = f"Read {place} does not say its number and its number of cycles"
             errors.append(Problem("error", "bad_read", message, RECOPY, column="Read", text=shown(text)))
             continue
-        is_index = _is_yes(_attribute(element, "IsIndexedRead")) or _child(element, "Index") is not None
+        is_index = _is_yes(_attribute(element, "IsIndexedRead")) or any(
+            local_name(child.tag) == "Index" for child in element
+        )
         reads.append(Read(number, cycles, is_index, _is_yes(_attribute(element, "IsReverseComplement"))))
     if not elements:
         errors.append(Problem("error", "no_reads", "The run lists no reads", RECOPY, column="Reads"))
@@ -128,7 +131,7 @@ def _read_reads(run: ET.Element, errors: list[Problem]) -> tuple[Read, ...]:
 def _cycles(element: ET.Element) -> int | None:
     if text := _attribute(element, "NumCycles"):
         return _number(text)
-    # Genome Analyzer and early HiSeq: <Read FirstCycle="1" LastCycle="101" />, with <Index /> inside for an index.
+    # Genome Analyzer, early HiSeq: <Read FirstCycle="1" LastCycle="101" />, with <Index /> inside an index.
     first, last = _number(_attribute(element, "FirstCycle")), _number(_attribute(element, "LastCycle"))
     return last - first + 1 if first is not None and last is not None and last >= first else None
 
@@ -143,13 +146,17 @@ def _attribute(element: ET.Element | None, name: str) -> str:
     return value.strip()
 
 
-def _child(element: ET.Element, name: str) -> ET.Element | None:
-    return next((child for child in element if local_name(child.tag) == name), None)
+def _first_of_each_name(root: ET.Element) -> dict[str, ET.Element]:
+    """Return the elements by name: some writers put Flowcell and Instrument beside the Run, not into it."""
+    elements: dict[str, ET.Element] = {}
+    for element in root.iter():
+        elements.setdefault(local_name(element.tag), element)
+    return elements
 
 
-def _text(run: ET.Element, name: str, warnings: list[Problem]) -> str:
-    child = _child(run, name)
-    text = (child.text or "").strip() if child is not None else ""
+def _text(fields: dict[str, ET.Element], name: str, warnings: list[Problem]) -> str:
+    element = fields.get(name)
+    text = (element.text or "").strip() if element is not None else ""
     if not text:
         warnings.append(_warning("missing_field", f"The run does not say its {name.lower()}", name, ""))
     return text

@@ -46,7 +46,15 @@ _MODELS = {
 }
 _PREFIXES = sorted(_MODELS, key=len, reverse=True)
 _TWO_SIDED = frozenset(
-    {"NextSeq 500/550", "MiniSeq", "HiSeq 2000/2500", "HiSeq 3000/4000", "HiSeq X", "NovaSeq 6000", "NovaSeq X"}
+    {
+        "NextSeq 500/550",
+        "MiniSeq",
+        "HiSeq 2000/2500",
+        "HiSeq 3000/4000",
+        "HiSeq X",
+        "NovaSeq 6000",
+        "NovaSeq X",
+    }
 )
 
 
@@ -99,7 +107,7 @@ def instrument_model(serial: str) -> str:
 
 
 def _split_position(instrument: str, flowcell: str) -> tuple[Literal["A", "B", ""], str]:
-    """Split the side from the flow cell: AH3KLMBGXX is H3KLMBGXX on side A, but a NextSeq 2000's AACNL3GM5 is whole."""
+    """Split the side from the flow cell: AH3KLMBGXX is side A; a NextSeq 2000's AACNL3GM5 has no side."""
     model = instrument_model(instrument)
     if (model and model not in _TWO_SIDED) or "-" in flowcell or len(flowcell) < 9:
         return "", flowcell

@@ -14,35 +14,32 @@ LONGEST_FILE_NAME = 255
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 # Names that Windows gives to devices, with or without an extension: such a file cannot be opened there.
-DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
+DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+)
 # Would be read as the converter's own FASTQs of unassigned reads.
 UNDETERMINED = "undetermined"
 CONVERTER_WORDS = frozenset({"all", "default", "none", "unknown", "stats", "reports"})
+_RESERVED = DEVICES | CONVERTER_WORDS | {UNDETERMINED}
 # Control, formatting (such as right-to-left marks), surrogate, line and paragraph separator.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def is_safe_id(text: str) -> bool:
     """Whether the text may stand in a path, an S3 key or a command line."""
-    return (
-        _SAFE.fullmatch(text) is not None
-        and (word := text.lower()) not in DEVICES
-        and word not in CONVERTER_WORDS
-        and word != UNDETERMINED
-    )
+    return _SAFE.fullmatch(text) is not None and text.lower() not in _RESERVED
 
 
 def hostile_reason(text: str) -> str:
-    """Return why the text must never become a path, key or argument; "" where it is merely unsafe, or safe."""
+    """Return why the text must never become a path, key or argument; "" where it is unsafe at most."""
     if "/" in text or "\\" in text:
         return "holds a slash or backslash, which would lead into another folder"
     if text in (".", ".."):
         return "is the name of a folder above or the same folder"
     if text.startswith("-"):
         return "starts with a dash, which a program would read as an option"
-    if not text.isascii() or not text.isprintable():
-        if any(unicodedata.category(character) in _INVISIBLE for character in text):
-            return "holds a line break or an invisible character"
+    if not text.isprintable() and any(unicodedata.category(character) in _INVISIBLE for character in text):
+        return "holds a line break or an invisible character"
     if (word := text.partition(".")[0].rstrip().lower()) in DEVICES:
         return "is a name that Windows keeps for a device"
     if word == UNDETERMINED:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from typing import cast
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import XMLParser
@@ -24,7 +23,8 @@ def parse_xml(data: bytes, error: type[FormatError]) -> ET.Element:
     parser = XMLParser(target=ET.TreeBuilder(), forbid_dtd=True)
     try:
         parser.feed(data)
-        return cast(ET.Element, parser.close())
+        root: ET.Element = parser.close()
+        return root
     except ET.ParseError as caught:
         row, position = caught.position
         message = f"The file is not well-formed XML at character {position + 1} ({shown(str(caught))})"

@@ -13,7 +13,7 @@ from .errors import Problem, shown
 from .safe_names import is_safe_id
 from .sheet_checks import REFUSED_BY_CONVERTERS, check_rows
 from .sheet_model import Sample, SampleRow, SampleSheet, Version
-from .sheet_rows import Columns, is_column_header, read_columns, read_row
+from .sheet_rows import SAMPLE_ID_HEADINGS, Columns, is_column_header, read_columns, read_row
 from .sheet_text import Line, column_key, decode_sheet, read_lines
 
 __all__ = [
@@ -50,7 +50,7 @@ def parse_sample_sheet(data: bytes) -> SampleSheet:
         lines = _lines_of(sections, data_key) if sections else before
         columns, rows = _read_rows(lines, sections, data_key, problems)
     if columns:
-        is_casava = bool({"fcid"} & set(map(column_key, columns.names)))
+        is_casava = "fcid" in map(column_key, columns.names)
         problems.extend(check_rows(rows, is_casava, has_index_column=columns.index >= 0))
         if not sections:
             version = "casava" if is_casava else "v1"
@@ -125,13 +125,22 @@ def _check_sections(before: list[Line], sections: list[_Section], problems: list
         row, cells = before[0]
         message = "Text stands before the first section and was not read"
         remedy = "Remove it, or begin the line with #."
-        problems.append(Problem("warning", "text_before_sections", message, remedy, row, text=shown(cells[0])))
+        problems.append(
+            Problem("warning", "text_before_sections", message, remedy, row, text=shown(cells[0]))
+        )
     seen: set[str] = set()
     for section in sections:
         if (key := column_key(section.name)) in seen:
             message = "The section stands twice; the lines of both were read"
             problems.append(
-                Problem("warning", "duplicate_section", message, "Join them.", section.row, text=shown(section.name))
+                Problem(
+                    "warning",
+                    "duplicate_section",
+                    message,
+                    "Join them.",
+                    section.row,
+                    text=shown(section.name),
+                )
             )
         seen.add(key)
 
@@ -147,20 +156,24 @@ def _read_rows(
     if start:
         row, cells = lines[0]
         message = "Text stands between the section and its column header and was not read"
-        problems.append(Problem("warning", "text_before_columns", message, "Remove it.", row, text=shown(cells[0])))
+        problems.append(
+            Problem("warning", "text_before_columns", message, "Remove it.", row, text=shown(cells[0]))
+        )
     columns = first = read_columns(*lines[start], problems)
     rows = []
     for number, cells in lines[start + 1 :]:
         # Two sheets pasted together: the second one's columns may stand elsewhere.
-        if is_column_header(cells):
+        if not SAMPLE_ID_HEADINGS.isdisjoint(cells):
             message = "The column header stands again"
             problems.append(Problem("warning", "repeated_columns", message, "Remove the line.", number))
             columns = read_columns(number, cells, problems)
-        elif row := read_row((number, cells), columns, problems):
-            rows.append(row)
+        elif sample_row := read_row((number, cells), columns, problems):
+            rows.append(sample_row)
     if not rows:
         message = "There is no sample under the column header"
-        problems.append(Problem("error", "no_samples", message, "Add a row for each sample.", lines[start][0]))
+        problems.append(
+            Problem("error", "no_samples", message, "Add a row for each sample.", lines[start][0])
+        )
     return first, rows
 
 
@@ -174,7 +187,9 @@ def _no_column_header(lines: list[Line], sections: list[_Section], data_key: str
         return Problem("error", "no_samples", "The section of samples is empty", "Add the samples.", row)
     row, cells = lines[0]
     message = "There is no column Sample_ID, so the samples cannot be known"
-    return Problem("error", "no_sample_id_column", message, TEMPLATE, row, "Sample_ID", shown(",".join(cells)))
+    return Problem(
+        "error", "no_sample_id_column", message, TEMPLATE, row, "Sample_ID", shown(",".join(cells))
+    )
 
 
 def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:

@@ -1,7 +1,7 @@
 """What can be wrong between the rows of a sample sheet: indexes and samples that clash.
 
-All are warnings, for samples, lanes and files are known all the same; but a converter refuses them. So says the
-code of each; deliveries stop at the codes in REFUSED_BY_CONVERTERS.
+All are warnings, for samples, lanes and files are known all the same; but a converter refuses the sheet.
+Deliveries stop at the codes in REFUSED_BY_CONVERTERS.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def _check_lanes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
     without = [row for row in rows if row.lane is None]
     if without and len(without) < len(rows):
         message = "Some rows name a lane and this one does not; it was taken to be in every lane"
-        yield Problem("warning", "some_rows_without_lane", message, "Fill in the lane of every row.", without[0].row)
+        yield Problem(
+            "warning", "some_rows_without_lane", message, "Fill in the lane of every row.", without[0].row
+        )
 
 
 def _check_samples(rows: Sequence[SampleRow]) -> Iterator[Problem]:
@@ -84,7 +86,9 @@ def _check_sequences(rows: Sequence[SampleRow], indexes: Sequence[tuple[str, str
                 continue
             if _INDEX_SET.fullmatch(text):
                 message = "This is the name of a 10x index set, not a sequence"
-                remedy = "Convert with 10x's own program, or write the four sequences of the set on four rows."
+                remedy = (
+                    "Convert with 10x's own program, or write the four sequences of the set on four rows."
+                )
                 yield _row_problem("index_set_name", message, remedy, row, column, text)
             else:
                 message = "The index is not a sequence of A, C, G, T and N"
@@ -124,7 +128,9 @@ def _check_index_lengths(rows: Sequence[SampleRow], indexes: Sequence[tuple[str,
                 told.add((row.lane, which))
                 message = f"The index has {len(index)} bases, that of row {at} in the same lane has {length}"
                 remedy = "Write all indexes of a lane in one length; longer ones may be cut to the shortest."
-                yield _row_problem("mixed_index_lengths", message, remedy, row, ("index", "index2")[which], index)
+                yield _row_problem(
+                    "mixed_index_lengths", message, remedy, row, ("index", "index2")[which], index
+                )
 
 
 def _check_duplicate_indexes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
@@ -142,8 +148,12 @@ def _check_duplicate_indexes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
             message = f"The same sample with the same index stands already on row {earlier.row}"
             yield _row_problem("duplicate_row", message, "Remove one of the two rows.", row, "index", text)
         else:
-            message = f"Sample {shown(earlier.sample_id, 50)} on row {earlier.row} has the same index in the same lane"
-            yield _row_problem("duplicate_index", message, "Correct the index of one of the two.", row, "index", text)
+            message = (
+                f"Sample {shown(earlier.sample_id, 50)} on row {earlier.row} has this index in the same lane"
+            )
+            yield _row_problem(
+                "duplicate_index", message, "Correct the index of one of the two.", row, "index", text
+            )
 
 
 def _row_problem(code: str, message: str, remedy: str, row: SampleRow, column: str, text: str) -> Problem:

@@ -17,7 +17,7 @@ Version = Literal["v1", "v2", "casava", ""]
 class SampleRow:
     """One row of samples. `row` is its line in the file; `lane` None means every lane.
 
-    Texts are trimmed, indexes in upper case with a written "na" as ""; `extra` holds the columns not named here.
+    Texts are trimmed, indexes in upper case with a written "na" as ""; `extra` holds all other columns.
     """
 
     row: int
@@ -37,7 +37,7 @@ class Sample:
     """One sample, however many rows it stands on.
 
     `number` is the S number of its FASTQ names, from 1. `lanes` is empty where the sample is in every lane.
-    `is_safe` says that its ids, names and projects may stand in a path. `failed` means failed on all its rows.
+    `is_safe` says that its id, names and projects may stand in a path. `failed` means failed on all rows.
     `sample_name`, `project` and `extra` are those of its first row; where rows differ, each row has its own.
     """
 
@@ -86,8 +86,8 @@ class SampleSheet:
     def samples(self) -> tuple[Sample, ...]:
         """The unique samples in the order in which they first stand in the sheet.
 
-        One Sample_ID is one sample, over all lanes and rows, and its place in this order is the S number of its
-        FASTQs ("the order that samples are listed in the sample sheet starting with 1": Illumina, FASTQ naming).
+        One Sample_ID is one sample, over all lanes and rows, and its place in this order is the S number of
+        its FASTQs (Illumina: "order that samples are listed in the sample sheet starting with 1").
         """
         rows: dict[str, list[SampleRow]] = {}
         for row in self.rows:

@@ -21,6 +21,7 @@ SPELLINGS = {
     "description": ("description",),
     "failed": ("failed",),
 }
+SAMPLE_ID_HEADINGS = frozenset({"Sample_ID", "SampleID", "Sample ID", "sample_id", "sampleID", "SAMPLE_ID"})
 _ABSENT = -1
 _LANE = re.compile(r"0*([0-9]{1,2})(?:\.0)?")
 MOST_LANES = 8
@@ -55,9 +56,12 @@ def read_columns(number: int, cells: list[str], problems: list[Problem]) -> Colu
         key = column_key(cell)
         if key and places.setdefault(key, position) != position:
             message = "The column stands twice; the first one counts"
-            problems.append(_problem("warning", "duplicate_column", message, "Remove one.", number, cell, cell))
+            problems.append(
+                _problem("warning", "duplicate_column", message, "Remove one.", number, cell, cell)
+            )
     known = {
-        field: next((places[key] for key in keys if key in places), _ABSENT) for field, keys in SPELLINGS.items()
+        field: next((places[key] for key in keys if key in places), _ABSENT)
+        for field, keys in SPELLINGS.items()
     }
     taken = set(known.values())
     extra = tuple((cells[at], at) for at in places.values() if at not in taken)
@@ -82,7 +86,15 @@ def read_row(line: Line, columns: Columns, problems: list[Problem]) -> SampleRow
         message = "The row has no sample id"
         remedy = "Fill in the id, or remove the row."
         problems.append(
-            _problem("error", "no_sample_id", message, remedy, number, columns.name(columns.sample_id), ",".join(cells))
+            _problem(
+                "error",
+                "no_sample_id",
+                message,
+                remedy,
+                number,
+                columns.name(columns.sample_id),
+                ",".join(cells),
+            )
         )
         return None
     for at, text in ((columns.sample_id, sample_id), (columns.sample_name, name), (columns.project, project)):
@@ -91,7 +103,9 @@ def read_row(line: Line, columns: Columns, problems: list[Problem]) -> SampleRow
     description, failed = cells[columns.description], cells[columns.failed]
     return SampleRow(
         number,
-        _read_lane(number, columns.name(columns.lane), lane, problems) if (lane := cells[columns.lane]) else None,
+        _read_lane(number, columns.name(columns.lane), lane, problems)
+        if (lane := cells[columns.lane])
+        else None,
         sample_id,
         name,
         _read_index(cells[columns.index]),
@@ -123,7 +137,9 @@ def _check_name(number: int, column: str, text: str, problems: list[Problem]) ->
         problems.append(_problem("error", "hostile_name", f"The name {reason}", RENAME, number, column, text))
         return
     remedy = RENAME + " No FASTQ can be expected for it until then."
-    problems.append(_problem("warning", "unsafe_name", f"The name {unsafe_reason(text)}", remedy, number, column, text))
+    problems.append(
+        _problem("warning", "unsafe_name", f"The name {unsafe_reason(text)}", remedy, number, column, text)
+    )
 
 
 def _read_lane(number: int, column: str, text: str, problems: list[Problem]) -> int | None:

@@ -17,6 +17,7 @@ LONGEST_QUOTED_BREAK = 20
 Line = tuple[int, list[str]]
 
 _LINE_END = re.compile(r"\r*\n|\r")
+_SIGNS = re.compile(r"[\W_]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _COLUMN_HEADER = re.compile(r"^.*sample[ _]?id.*$", re.IGNORECASE | re.MULTILINE)
 _DELIMITERS = ",;\t"
@@ -31,8 +32,8 @@ SAVE_AS_CSV = 'Open it in the program that made it and save it as "CSV (comma de
 
 
 def column_key(name: str) -> str:
-    """Return a column's or section's name without case, spaces and signs: "Sample_ID" and "SampleID" are one."""
-    return "".join(filter(str.isalnum, name)).lower()
+    """Return the name of a column or section without case, spaces and signs: "Sample_ID" is "SampleID"."""
+    return _SIGNS.sub("", name).lower()
 
 
 def decode_sheet(data: bytes, problems: list[Problem]) -> str:
@@ -47,19 +48,23 @@ def decode_sheet(data: bytes, problems: list[Problem]) -> str:
         problems.append(Problem("error", "empty_file", "The file is empty", remedy))
         return ""
     control_share = len(_CONTROL.findall(text, 0, 65536)) / min(len(text), 65536)
-    # Random bytes read as Windows text hold a tenth of control characters; a blank index of an iSeq sheet holds NULs.
+    # Random bytes hold a tenth of control characters; an iSeq writes NULs for a blank index.
     if control_share > (0.02 if is_guessed else 0.3):
         message = "This is not a text file"
         problems.append(Problem("error", "not_text", message, SAVE_AS_CSV, row=1, text=shown(text[:40])))
         return ""
     if is_guessed:
-        message = "The text is not UTF-8; it was read as Windows Western text, so special letters may be wrong"
+        message = (
+            "The text is not UTF-8; it was read as Windows Western text, so special letters may be wrong"
+        )
         problems.append(Problem("warning", "encoding", message, SAVE_AS_CSV))
     return _LINE_END.sub("\n", text) if "\r" in text else text
 
 
 def _decode(data: bytes) -> tuple[str, bool]:
-    encoding = next((name for mark, name in _ENCODINGS if data.startswith(mark)), "") or _utf16_without_mark(data)
+    encoding = next((name for mark, name in _ENCODINGS if data.startswith(mark)), "") or _utf16_without_mark(
+        data
+    )
     if encoding.startswith("utf-") and encoding != "utf-8-sig":
         return data.decode(encoding, "replace"), False
     try:
@@ -81,7 +86,7 @@ def _utf16_without_mark(data: bytes) -> str:
 
 
 def find_delimiter(text: str) -> str:
-    """Return the sign between cells: the one that makes Sample_ID a cell of its own, else the most common one."""
+    """Return the sign between cells: the one that makes Sample_ID a cell, else the most common one."""
     for line in _COLUMN_HEADER.findall(text, 0, 1_000_000)[:100]:
         for delimiter in _DELIMITERS:
             if "sampleid" in map(column_key, line.split(delimiter, MOST_CELLS)):
@@ -98,7 +103,9 @@ def read_lines(text: str, problems: list[Problem]) -> Iterator[Line]:
     if len(lines) > MOST_LINES:
         lines.pop()
         message = f"The sheet has more than {MOST_LINES:,} lines; the rest was not read"
-        problems.append(Problem("error", "too_many_lines", message, "Check that it is the right file.", row=MOST_LINES))
+        problems.append(
+            Problem("error", "too_many_lines", message, "Check that it is the right file.", row=MOST_LINES)
+        )
     skip_to = 0
     for number, line in enumerate(lines, 1):
         if number <= skip_to:
@@ -124,7 +131,7 @@ def _quoted_cells(
         try:
             return next(csv.reader([joined], delimiter=delimiter, strict=True))[: MOST_CELLS + 1], count
         except (csv.Error, StopIteration):
-            # An odd number of quotes is a cell that may go on in the next line; else the quotes only stand oddly.
+            # An odd number of quotes may be a cell that goes on in the next line; else they only stand oddly.
             if line.count('"') % 2 == 0 or number + count > len(lines):
                 break
             joined += "\n" + lines[number + count - 1]

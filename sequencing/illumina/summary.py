@@ -35,7 +35,7 @@ def summarise_sheet(sheet: SampleSheet) -> Summary:
 
 
 def summarise_run_info(info: RunInfo) -> Summary:
-    """Return what RunInfo.xml says; `reads` as [cycles, whether an index], texts as written, None where absent."""
+    """Return what RunInfo.xml says, `reads` as [cycles, whether an index], None where something is absent."""
     return {
         "run_id": info.run_id,
         "run_number": info.run_number_text or None,
