@@ -29,6 +29,9 @@ UPLOAD_ENABLED = environment.flag("UPLOAD_ENABLED", True)
 #: The archive disks to scan, separated by colons. Each is read, never written to.
 SEQAUTO_SCAN_ROOTS: list[Path] = environment.folders("SEQAUTO_SCAN_ROOTS")
 
+#: Where `manage.py make_demo` writes its archive; None outside of `make run` and tests: no demo on a server.
+SEQAUTO_DEMO_ARCHIVE: Path | None = None
+
 #: Where every scan keeps its file lists, one folder a scan.
 SEQAUTO_SCAN_RESOURCES_DIR = environment.folder("SEQAUTO_SCAN_RESOURCES_DIR", SEQAUTO_VAR_DIR / "scans")
 

@@ -9,7 +9,7 @@ from django.core.management.utils import get_random_secret_key
 
 from . import environment
 from .base import *
-from .base import SEQAUTO_VAR_DIR, broker_options, database
+from .base import SEQAUTO_SCAN_ROOTS, SEQAUTO_VAR_DIR, broker_options, database
 
 
 def kept_secret_key(path: Path) -> str:
@@ -43,6 +43,10 @@ ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 DATABASES = {
     "default": database(environment.text("DATABASE_URL", f"sqlite:///{SEQAUTO_VAR_DIR / 'seqauto.sqlite3'}"))
 }
+
+# Scanned where no archive is named.
+SEQAUTO_DEMO_ARCHIVE = SEQAUTO_VAR_DIR / "demo_archive"
+SEQAUTO_SCAN_ROOTS = SEQAUTO_SCAN_ROOTS or [SEQAUTO_DEMO_ARCHIVE]
 
 EMBEDDED_BROKER_SOCKET = broker_socket(SEQAUTO_VAR_DIR)
 CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL", f"redis+socket://{EMBEDDED_BROKER_SOCKET}")

@@ -22,6 +22,7 @@ SEQAUTO_VAR_DIR = environment.folder("SEQAUTO_VAR_DIR", Path("/nonexistent"))
 if not SEQAUTO_VAR_DIR.exists():
     SEQAUTO_VAR_DIR = Path(tempfile.mkdtemp(prefix="seqauto-tests-"))
     atexit.register(shutil.rmtree, SEQAUTO_VAR_DIR, ignore_errors=True)
+SEQAUTO_DEMO_ARCHIVE = SEQAUTO_VAR_DIR / "demo_archive"
 SEQAUTO_SCAN_RESOURCES_DIR = SEQAUTO_VAR_DIR / "scans"
 
 _url = environment.text("TEST_DATABASE_URL", "") or environment.text(

@@ -1,0 +1,93 @@
+"""`make run`: database, demo, then all processes of the Procfile, until Ctrl-C."""
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.local")
+
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+PORT = int(os.environ.get("PORT", "8000"))
+URL = f"http://127.0.0.1:{PORT}/"
+
+
+def refuse_taken_port() -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", PORT))
+        except OSError as error:
+            sys.exit(f"Port {PORT} cannot be used ({error.strerror}). Choose another: PORT=8001 make run")
+
+
+def processes() -> list[str]:
+    """The names in the Procfile that are needed: the broker only where the lab has named none."""
+    embedded = str(settings.EMBEDDED_BROKER_SOCKET) in settings.CELERY_BROKER_URL
+    return ["web", *(["broker"] if embedded else []), "worker", "beat"]
+
+
+def web_answers() -> bool:
+    try:
+        with urllib.request.urlopen(URL + "accounts/login/", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def worker_answers() -> bool:
+    from settings.celery import app
+
+    try:
+        return bool(app.control.ping(timeout=1))
+    except OSError:
+        return False
+    except app.connection_for_read().recoverable_connection_errors:
+        return False
+
+
+def say_when_ready(login: str, stopped: threading.Event) -> None:
+    deadline = time.monotonic() + 60
+    while not (web_answers() and worker_answers()) and time.monotonic() < deadline:
+        if stopped.wait(0.2):
+            return
+    if stopped.wait(0.5):  # The last lines of the others' start come first.
+        return
+    print(f"\n  SeqAuto is at {URL}\n{login}\n  Ctrl-C stops it.\n", flush=True)
+
+
+def main() -> int:
+    refuse_taken_port()
+    os.chdir(ROOT)
+    django.setup()
+    call_command("migrate", verbosity=0)
+    login = call_command("make_demo", stdout=io.StringIO())
+    # Ctrl-C reaches honcho as well, which ends its processes one by one; this process only waits for it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    honcho = subprocess.Popen(
+        [sys.executable, "-m", "honcho", "--env", os.devnull, "start", *processes()],
+        env={**os.environ, "PORT": str(PORT)},
+        preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGINT, signal.SIGTERM)],
+    )
+    signal.signal(signal.SIGTERM, lambda *_: honcho.terminate())
+    stopped = threading.Event()
+    threading.Thread(target=say_when_ready, args=(login, stopped), daemon=True).start()
+    code = honcho.wait()
+    stopped.set()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
