@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from .illumina.fastq_name import FastqName, parse_fastq_name
@@ -145,6 +146,12 @@ def pattern_problem(pattern: str) -> str:
     if pattern.startswith("/") or ".." in pattern.split("/"):
         return "it must stay inside the run folder"
     return "" if {"sample_id", "sample_name"} & set(_FIELD.findall(pattern)) else "it names no sample"
+
+
+@lru_cache(maxsize=1024)
+def fields_of(pattern: str) -> frozenset[str]:
+    """Return the fields that a pattern uses, such as "sample_id", "lane" and "read"."""
+    return frozenset(field.partition(":")[0] for field in _FIELD.findall(pattern))
 
 
 def pattern_regex(pattern: str) -> re.Pattern[str]:
@@ -291,7 +298,7 @@ def _likely_layout(
     if any(path.startswith(("0_fastq/", "4_QC/")) for path in metadata_paths):
         pattern = "0_fastq/{sample_id}_{read}.fastq.gz"
         return Layout("", tool, pattern, pattern)
-    lane = "" if sheet and _is_yes(sheet.settings.get("NoLaneSplitting", "")) else "_L{lane:03d}"
+    lane = "" if sheet and is_yes(sheet.settings.get("NoLaneSplitting", "")) else "_L{lane:03d}"
     if (
         version == "casava"
     ):  # CASAVA 1.8 user guide, "FASTQ files": Project_<p>/Sample_<s>/<s>_<index>_L00<n>_R1
@@ -308,7 +315,7 @@ def _likely_layout(
     return Layout("", tool, pattern, _with_own_name(pattern, tool))
 
 
-def _is_yes(text: str) -> bool:
+def is_yes(text: str) -> bool:
     return text.strip().lower() in {"1", "true", "yes", "y"}
 
 
@@ -359,9 +366,13 @@ def row_in_lane(sample: Sample, lane: int | None) -> SampleRow:
     return next((row for row in sample.rows if row.lane == lane), sample.rows[0])
 
 
+_INDEX = re.compile(r"[A-Za-z0-9-]+").fullmatch
+
+
 def index_text(row: SampleRow) -> str:
     """Return a row's index as CASAVA writes it into FASTQ names: i7-i5, i7, or NoIndex."""
-    return "-".join(filter(None, (row.index, row.index2))) or "NoIndex"
+    text = f"{row.index}-{row.index2}" if row.index2 else row.index
+    return text if _INDEX(text) else "NoIndex"
 
 
 def _most_common(patterns: Counter[str]) -> str | None:
