@@ -32,6 +32,8 @@ def is_safe_id(text: str) -> bool:
 
 def hostile_reason(text: str) -> str:
     """Return why the text must never become a path, key or argument; "" where it is unsafe at most."""
+    if len(text) > LONGEST_FILE_NAME:
+        return f"is longer than a file name can be ({LONGEST_FILE_NAME} characters)"
     if "/" in text or "\\" in text:
         return "holds a slash or backslash, which would lead into another folder"
     if text in (".", ".."):
@@ -44,8 +46,6 @@ def hostile_reason(text: str) -> str:
         return "is a name that Windows keeps for a device"
     if word == UNDETERMINED:
         return "is the name that converters give to reads of no sample"
-    if len(text) > LONGEST_FILE_NAME:
-        return f"is longer than a file name can be ({LONGEST_FILE_NAME} characters)"
     return ""
 
 

@@ -50,10 +50,9 @@ def parse_sample_sheet(data: bytes) -> SampleSheet:
         lines = _lines_of(sections, data_key) if sections else before
         columns, rows = _read_rows(lines, sections, data_key, problems)
     if columns:
-        is_casava = "fcid" in map(column_key, columns.names)
-        problems.extend(check_rows(rows, is_casava, has_index_column=columns.index >= 0))
+        problems.extend(check_rows(rows, columns))
         if not sections:
-            version = "casava" if is_casava else "v1"
+            version = "casava" if columns.is_casava else "v1"
     return SampleSheet(
         version=version,
         sections=tuple(dict.fromkeys(section.name for section in sections)),

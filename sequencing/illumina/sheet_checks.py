@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from .errors import Problem, shown
 from .sheet_model import SampleRow
+from .sheet_rows import Columns
 
 REFUSED_BY_CONVERTERS = frozenset(
     {
@@ -21,6 +22,8 @@ REFUSED_BY_CONVERTERS = frozenset(
         "duplicate_index",
         "duplicate_row",
         "index_set_name",
+        "long_row",
+        "open_quote",
         "lane_out_of_range",
         "missing_index",
         "mixed_index_lengths",
@@ -32,22 +35,25 @@ _SEQUENCE = re.compile(r"[ACGTN]*")
 _INDEX_SET = re.compile(r"SI-[A-Z0-9]{2,3}-[A-H][0-9]{1,2}")
 
 
-def check_rows(rows: Sequence[SampleRow], is_casava: bool, has_index_column: bool) -> Iterator[Problem]:
-    """Yield what is wrong between rows. CASAVA sheets write two indexes in one cell, with a dash between."""
+def check_rows(rows: Sequence[SampleRow], columns: Columns) -> Iterator[Problem]:
+    """Yield what is wrong between the rows of a sheet with these columns."""
     yield from _check_lanes(rows)
-    yield from _check_samples(rows)
+    yield from _check_samples(rows, columns.name(columns.sample_id))
+    names = (columns.name(columns.index), columns.name(columns.index2))
+    is_casava = columns.is_casava
     indexes = [_sequences(row, is_casava) for row in rows]
-    yield from _check_sequences(rows, indexes)
-    if has_index_column:
-        yield from _check_missing_indexes(rows)
-        yield from _check_index_lengths(rows, indexes)
-        yield from _check_duplicate_indexes(rows)
+    yield from _check_sequences(rows, indexes, names)
+    if columns.has_index:
+        yield from _check_missing_indexes(rows, names)
+        yield from _check_index_lengths(rows, indexes, names)
+        yield from _check_duplicate_indexes(rows, names)
     elif _lane_samples(rows)[1] > 1:
         message = "The sheet has several samples in a lane and no index column"
         yield Problem("warning", "missing_index", message, "Add the index of each sample.")
 
 
 def _sequences(row: SampleRow, is_casava: bool) -> tuple[str, str]:
+    """Return the two indexes. CASAVA sheets write both in one cell, with a dash between."""
     if is_casava and not row.index2:
         index, _, index2 = row.index.partition("-")
         return index, index2
@@ -63,7 +69,7 @@ def _check_lanes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
         )
 
 
-def _check_samples(rows: Sequence[SampleRow]) -> Iterator[Problem]:
+def _check_samples(rows: Sequence[SampleRow], column: str) -> Iterator[Problem]:
     first: dict[str, SampleRow] = {}
     written: dict[str, str] = {}
     for row in rows:
@@ -71,17 +77,19 @@ def _check_samples(rows: Sequence[SampleRow]) -> Iterator[Problem]:
         if (row.project, row.sample_name) != (earlier.project, earlier.sample_name):
             message = f"The same sample has another name or project on row {earlier.row}"
             remedy = "Give the sample one name and one project, or give one of the two another id."
-            yield _row_problem("differing_sample", message, remedy, row, "Sample_ID", row.sample_id)
+            yield _row_problem("differing_sample", message, remedy, row, column, row.sample_id)
         other = written.setdefault(row.sample_id.lower(), row.sample_id)
         if other != row.sample_id and earlier is row:
             message = f"The id differs from {shown(other)} in upper and lower case only"
             remedy = "Give the two samples ids that differ otherwise, or write one sample alike everywhere."
-            yield _row_problem("case_clash", message, remedy, row, "Sample_ID", row.sample_id)
+            yield _row_problem("case_clash", message, remedy, row, column, row.sample_id)
 
 
-def _check_sequences(rows: Sequence[SampleRow], indexes: Sequence[tuple[str, str]]) -> Iterator[Problem]:
+def _check_sequences(
+    rows: Sequence[SampleRow], indexes: Sequence[tuple[str, str]], names: tuple[str, str]
+) -> Iterator[Problem]:
     for row, pair in zip(rows, indexes, strict=True):
-        for column, index, text in zip(("index", "index2"), pair, (row.index, row.index2), strict=True):
+        for column, index, text in zip(names, pair, (row.index, row.index2), strict=True):
             if _SEQUENCE.fullmatch(index):
                 continue
             if _INDEX_SET.fullmatch(text):
@@ -105,7 +113,7 @@ def _lane_samples(rows: Sequence[SampleRow]) -> tuple[dict[int | None, set[str]]
     return samples, max((len(ids) + (everywhere if lane else 0) for lane, ids in samples.items()), default=0)
 
 
-def _check_missing_indexes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
+def _check_missing_indexes(rows: Sequence[SampleRow], names: tuple[str, str]) -> Iterator[Problem]:
     without = [row for row in rows if not (row.index or row.index2)]
     if not without:
         return
@@ -113,10 +121,12 @@ def _check_missing_indexes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
     for row in without:
         if len(samples[row.lane]) > 1:
             message = "The sample has no index, and its lane holds other samples"
-            yield _row_problem("missing_index", message, "Fill in its index.", row, "index", row.sample_id)
+            yield _row_problem("missing_index", message, "Fill in its index.", row, names[0], row.sample_id)
 
 
-def _check_index_lengths(rows: Sequence[SampleRow], indexes: Sequence[tuple[str, str]]) -> Iterator[Problem]:
+def _check_index_lengths(
+    rows: Sequence[SampleRow], indexes: Sequence[tuple[str, str]], names: tuple[str, str]
+) -> Iterator[Problem]:
     first: dict[tuple[int | None, int], tuple[int, int]] = {}
     told = set()
     for row, pair in zip(rows, indexes, strict=True):
@@ -128,12 +138,10 @@ def _check_index_lengths(rows: Sequence[SampleRow], indexes: Sequence[tuple[str,
                 told.add((row.lane, which))
                 message = f"The index has {len(index)} bases, that of row {at} in the same lane has {length}"
                 remedy = "Write all indexes of a lane in one length; longer ones may be cut to the shortest."
-                yield _row_problem(
-                    "mixed_index_lengths", message, remedy, row, ("index", "index2")[which], index
-                )
+                yield _row_problem("mixed_index_lengths", message, remedy, row, names[which], index)
 
 
-def _check_duplicate_indexes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
+def _check_duplicate_indexes(rows: Sequence[SampleRow], names: tuple[str, str]) -> Iterator[Problem]:
     seen: dict[tuple[int | None, str, str], SampleRow] = {}
     for row in rows:
         if not (row.index or row.index2):
@@ -146,15 +154,15 @@ def _check_duplicate_indexes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
         text = "+".join(filter(None, (row.index, row.index2)))
         if earlier.sample_id == row.sample_id:
             message = f"The same sample with the same index stands already on row {earlier.row}"
-            yield _row_problem("duplicate_row", message, "Remove one of the two rows.", row, "index", text)
+            yield _row_problem("duplicate_row", message, "Remove one of the two rows.", row, names[0], text)
         else:
             message = (
                 f"Sample {shown(earlier.sample_id, 50)} on row {earlier.row} has this index in the same lane"
             )
             yield _row_problem(
-                "duplicate_index", message, "Correct the index of one of the two.", row, "index", text
+                "duplicate_index", message, "Correct the index of one of the two.", row, names[0], text
             )
 
 
 def _row_problem(code: str, message: str, remedy: str, row: SampleRow, column: str, text: str) -> Problem:
-    return Problem("warning", code, message, remedy, row.row, column, shown(text))
+    return Problem("warning", code, message, remedy, row.row, column or None, shown(text))

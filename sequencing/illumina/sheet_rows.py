@@ -45,7 +45,16 @@ class Columns:
     failed: int
     extra: tuple[tuple[str, int], ...]
 
+    @property
+    def has_index(self) -> bool:
+        return self.index != _ABSENT
+
+    @property
+    def is_casava(self) -> bool:
+        return any(column_key(name) == "fcid" for name in self.names)
+
     def name(self, position: int) -> str:
+        """Return a column as the sheet names it, "" where the sheet lacks it."""
         return self.names[position] if position != _ABSENT else ""
 
 
