@@ -11,12 +11,8 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-#: Every variable read so far: docs/configuration.md must tell of each.
-VARIABLES: set[str] = set()
-
 
 def text(name: str, default: str) -> str:
-    VARIABLES.add(name)
     return os.environ.get(name, "").strip() or default
 
 
