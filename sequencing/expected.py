@@ -67,13 +67,12 @@ def expected_files(
     for sample in facts.sheet.samples:
         if not sample.is_safe:
             continue
-        is_control = _is_control(sample, control_pattern)
-        own_name = has_own_name(sample.rows[0])
-        fastq_patterns = (layout.named_pattern if own_name else layout.pattern,)
+        is_control = is_control_sample(sample, control_pattern)
+        fastq_pattern = layout.named_pattern if has_own_name(sample.rows[0]) else layout.pattern
         for file_type in file_types.values():
-            for pattern in file_type.patterns or fastq_patterns:
-                for file in _files_of_sample(sample, file_type.name, pattern, run, is_control):
-                    files.setdefault(file.path, file)
+            pattern = file_type.pattern or fastq_pattern
+            for file in _files_of_sample(sample, file_type.name, pattern, run, is_control):
+                files.setdefault(file.path, file)
     return list(files.values())
 
 
@@ -84,10 +83,12 @@ class _Run(NamedTuple):
     flowcell: str
 
 
+# Stand for the read until it is known: a path is made once for all reads, since this is the hot loop.
+_READ, _READ_NUMBER = "\x00", "\x01"
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]")
 
 
-def _is_control(sample: Sample, control_pattern: re.Pattern[str] | None) -> bool:
+def is_control_sample(sample: Sample, control_pattern: re.Pattern[str] | None) -> bool:
     if control_pattern is None:
         return False
     return bool(control_pattern.search(sample.sample_id) or control_pattern.search(sample.sample_name))
@@ -103,20 +104,24 @@ def _files_of_sample(
         rows = _rows_in_lane(sample, lane)
         row = rows[0]
         skip_reason = _skip_reason(rows, is_control) if key else ""
-        for read in ("",) if fields.isdisjoint({"read", "read_number"}) else run.reads:
-            path = _without_empty_project(pattern, row).format(
-                project=row.project,
-                sample_id=row.sample_id,
-                sample_name=row.sample_name or row.sample_id,
-                number=sample.number,
-                lane=lane,
-                read=read,
-                read_number=read[1:],
-                index=index_text(row),
-                run=run.name,
-                flowcell=run.flowcell,
-            )
-            yield ExpectedFile(file_type, path, key, lane, read, skip_reason)
+        path = _without_empty_project(pattern, row).format(
+            project=row.project,
+            sample_id=row.sample_id,
+            sample_name=row.sample_name or row.sample_id,
+            number=sample.number,
+            lane=lane,
+            read=_READ,
+            read_number=_READ_NUMBER,
+            index=index_text(row) if "index" in fields else "",
+            run=run.name,
+            flowcell=run.flowcell,
+        )
+        if fields.isdisjoint({"read", "read_number"}):
+            yield ExpectedFile(file_type, path, key, lane, "", skip_reason)
+            continue
+        for read in run.reads:
+            path_of_read = path.replace(_READ, read).replace(_READ_NUMBER, read[1:])
+            yield ExpectedFile(file_type, path_of_read, key, lane, read, skip_reason)
 
 
 def _rows_in_lane(sample: Sample, lane: int | None) -> Sequence[SampleRow]:

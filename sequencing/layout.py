@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -32,19 +32,21 @@ class FoundFile(NamedTuple):
 class FileType:
     """A type of file that scans record. `FILE_TYPES` is the one place where a type is added.
 
-    `patterns` say where its files are expected, inside the run folder; the fields used there (see FIELDS) say
-    whether that is one file a run, a sample, a lane or a read. Without patterns they are the run's FASTQs.
+    `pattern` says where its files are expected, inside the run folder; the fields used there (see FIELDS) say
+    whether that is one file a run, a sample, a lane or a read. Without a pattern they are the run's FASTQs.
     """
 
     name: str
     label: str
     suffixes: tuple[str, ...]
-    patterns: tuple[str, ...] = ()
+    pattern: str = ""
 
 
 FILE_TYPES: dict[str, FileType] = {
     file_type.name: file_type
-    for file_type in (FileType("fastq", "FASTQ", (".fastq.gz", ".fq.gz", ".fastq.ora", ".fastq", ".fq")),)
+    for file_type in (
+        FileType("fastq", "FASTQ", (".fastq.gz", ".fq.gz", ".fastq.ora", ".fastq.bz2", ".fastq", ".fq")),
+    )
 }
 
 _SUFFIXES = tuple((suffix, kind.name) for kind in FILE_TYPES.values() for suffix in kind.suffixes)
@@ -154,6 +156,7 @@ def fields_of(pattern: str) -> frozenset[str]:
     return frozenset(field.partition(":")[0] for field in _FIELD.findall(pattern))
 
 
+@lru_cache(maxsize=1024)
 def pattern_regex(pattern: str) -> re.Pattern[str]:
     """Return the regular expression that reads the fields of a pattern from a path inside the run."""
     *texts, rest = _FIELD.split(pattern)
@@ -194,10 +197,22 @@ class Layout:
 
     def read_name(self, path: str) -> FastqName | None:
         """Return what a FASTQ's path says of it, by the lab's patterns or else by its base name."""
-        for reader in self.readers:
-            if match := reader.fullmatch(path):
-                return _name_of_fields(match.groupdict())
-        return parse_fastq_name(path.rpartition("/")[2])
+        return _read_fields(path, self.readers) or parse_fastq_name(path.rpartition("/")[2])
+
+
+UNKNOWN_LAYOUT = Layout("", "", "", "")
+
+
+def read_path(path: str, file_type: FileType, layout: Layout) -> FastqName | None:
+    """Return what the path of a file of any type says of it, None where it says nothing."""
+    if file_type.pattern:
+        return _read_fields(path, (pattern_regex(file_type.pattern),))
+    return layout.read_name(path)
+
+
+def _read_fields(path: str, readers: Iterable[re.Pattern[str]]) -> FastqName | None:
+    matches = (reader.fullmatch(path) for reader in readers)
+    return next((_name_of_fields(match.groupdict()) for match in matches if match), None)
 
 
 def _name_of_fields(fields: Mapping[str, str | None]) -> FastqName:
@@ -216,7 +231,9 @@ def _name_of_fields(fields: Mapping[str, str | None]) -> FastqName:
 # ---- Whose file it is ----------------------------------------------------------------------------
 
 SamplesByName = Mapping[str, Sequence[Sample]]
-_NOT_KEPT = re.compile(r"[^A-Za-z0-9]+")
+_UNKEPT = re.compile(r"[^A-Za-z0-9]+")
+_LANE_END = re.compile(r"_L\d{3}$")
+_READ_PART = re.compile(r"_[RI]\d(?=(?:_\d{3})?\.[^/]*$)")
 
 
 def samples_by_name(samples: Iterable[Sample]) -> SamplesByName:
@@ -226,14 +243,34 @@ def samples_by_name(samples: Iterable[Sample]) -> SamplesByName:
     for sample in samples:
         for text in {sample.sample_id, *(row.sample_name for row in sample.rows if row.sample_name)}:
             exact.setdefault(text, []).append(sample)
-            # MiSeq Reporter writes "A_1" and "A 1" as "A-1".
-            altered.setdefault(_NOT_KEPT.sub("-", text), []).append(sample)
+            if not text.isalnum():  # MiSeq Reporter writes "A_1" and "A 1" as "A-1"
+                altered.setdefault(_UNKEPT.sub("-", text), []).append(sample)
     return altered | exact
 
 
-def sample_of(path: str, name: FastqName, samples: SamplesByName) -> Sample | None:
-    """Return the sample whose FASTQ lies at `path`; None where it is no sample's, or may be several's."""
-    candidates = samples.get(name.sample, ())
+def owner_of(path: str, name: FastqName, samples: SamplesByName) -> tuple[Sample | None, FastqName]:
+    """Return the sample whose file lies at `path`, and its name, read anew by the ids of the sheet.
+
+    In "Skin_S1_R1.fastq.gz" the sample may be "Skin" or "Skin_S1": the sheet tells. None where it is no
+    sample's, or may be several's.
+    """
+    readings = [name, *_longer_readings(path, name)]
+    if name.part is None:  # not written by a converter, which adds _S1 itself and ends in _001
+        readings.reverse()
+    name = next((reading for reading in readings if reading.sample in samples), name)
+    return _likeliest(path, name, samples.get(name.sample, ())), name
+
+
+def _longer_readings(path: str, name: FastqName) -> Iterator[FastqName]:
+    stem = _READ_PART.split(path.rpartition("/")[2])[0]
+    without_lane = _LANE_END.sub("", stem)
+    if without_lane != name.sample:
+        yield FastqName(without_lane, None, name.lane, name.read, name.part)
+    if stem != without_lane:
+        yield FastqName(stem, None, None, name.read, name.part)
+
+
+def _likeliest(path: str, name: FastqName, candidates: Sequence[Sample]) -> Sample | None:
     if len(candidates) < 2:
         return candidates[0] if candidates else None
     folders = path.split("/")[:-1]
@@ -252,7 +289,7 @@ def sample_of(path: str, name: FastqName, samples: SamplesByName) -> Sample | No
 
 # ---- Recognising a layout ------------------------------------------------------------------------
 
-_ENOUGH = 24  # FASTQs to learn a pattern from
+_ENOUGH = 12  # FASTQs to learn a pattern from
 _ANALYSIS = re.compile(r"(?:^|/)Analysis/(\d+)/")
 _ILLUMINA_END = "_{read}_001.fastq.gz"
 _BASE_CALLS_FOLDER = "Data/Intensities/BaseCalls"
@@ -330,12 +367,15 @@ def _without_own_name(pattern: str) -> str:
     return pattern.replace("{sample_id}/{sample_name}_S", "{sample_id}_S").replace("sample_name", "sample_id")
 
 
+def analysis_number(path: str) -> int:
+    """Return n of a path with Analysis/<n>/, where instruments demultiplex on board; 0 for any other."""
+    match = _ANALYSIS.search(path) if "Analysis/" in path else None
+    return int(match[1]) if match else 0
+
+
 def _latest_analysis(paths: Sequence[str]) -> Sequence[str]:
-    numbers = {path: int(match[1]) for path in paths if (match := _ANALYSIS.search(path))}
-    if not numbers:
-        return paths
-    latest = max(numbers.values())
-    return [path for path, number in numbers.items() if number == latest]
+    latest = max(map(analysis_number, paths), default=0)
+    return [path for path in paths if analysis_number(path) == latest]
 
 
 def _learn_patterns(
@@ -350,9 +390,10 @@ def _learn_patterns(
         if own:
             plain[own] += 1
             named[own] += 1
-        elif (name := blank.read_name(path)) and (sample := sample_of(path, name, samples)):
-            row = row_in_lane(sample, name.lane)
-            if pattern := _generalise(path, name, row):
+        elif name := blank.read_name(path):
+            sample, name = owner_of(path, name, samples)
+            row = row_in_lane(sample, name.lane) if sample else None
+            if row and (pattern := _generalise(path, name, row)):
                 (named if has_own_name(row) else plain)[pattern] += 1
     return _most_common(plain), _most_common(named)
 
@@ -379,9 +420,8 @@ def _most_common(patterns: Counter[str]) -> str | None:
     return max(patterns, key=lambda pattern: (patterns[pattern], -pattern.count("/"), pattern), default=None)
 
 
-_NUMBER_PART = re.compile(r"_S\d+(?=[_.])")
-_LANE_PART = re.compile(r"_L\d{3}(?=[_.])")
-_READ_PART = re.compile(r"_[RI]\d(?=[_.])")
+_NUMBER_PART = re.compile(r"^_S\d+(?=_)")
+_LANE_PART = re.compile(r"_L\d{3}(?=_)")
 
 
 def _generalise(path: str, name: FastqName, row: SampleRow) -> str | None:
