@@ -23,6 +23,7 @@ class SampleSheet(models.Model):
         max_length=64, editable=False, help_text="Hash of samples, lanes and indexes alone."
     )
     problems = models.JSONField(default=list, blank=True, help_text="Every error and warning of the parser.")
+    is_usable = models.BooleanField(default=True, help_text="Without errors: samples are known by it.")
     sample_count = models.PositiveIntegerField(default=0)
     change = models.CharField(max_length=500, blank=True, help_text="What changed since the version before.")
     scan = models.ForeignKey("Scan", models.SET_NULL, null=True, related_name="+")

@@ -50,7 +50,11 @@ class Scan(models.Model):
     )
     task_id = models.CharField("task ID", max_length=64, blank=True)
     slot = models.CharField(
-        max_length=40, unique=True, null=True, blank=True, help_text="The scheduled time that this scan fills."
+        max_length=40,
+        unique=True,
+        null=True,
+        blank=True,
+        help_text="The scheduled time that this scan fills.",
     )
     worker = models.CharField(max_length=255, blank=True, help_text="Host and process.")
     options = models.JSONField(default=dict, blank=True)
@@ -183,7 +187,12 @@ class Message(models.Model):
     """Something a person should know: open until a scan finds it gone."""
 
     scan = models.ForeignKey(
-        Scan, models.CASCADE, null=True, blank=True, related_name="opened_messages", help_text="That found it."
+        Scan,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="opened_messages",
+        help_text="That found it.",
     )
     run = models.ForeignKey("SequencingRun", models.CASCADE, null=True, blank=True, related_name="messages")
     severity = models.CharField(max_length=10, choices=Severity)

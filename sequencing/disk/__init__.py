@@ -1,7 +1,8 @@
 """Looks at archive disks: finds run folders, and lists the files of each. Reads only."""
 
-from .errors import DiskError
+from .errors import DiskError, printable
 from .find_script import run_find_script
+from .metadata import read_metadata
 from .run_folders import Discovery, RootIdentity, discover, identify_root
 from .run_listing import RunListing, parse_lines, walk_run
 from .walkers import walk_here, walk_runs
@@ -14,6 +15,8 @@ __all__ = [
     "discover",
     "identify_root",
     "parse_lines",
+    "printable",
+    "read_metadata",
     "run_find_script",
     "walk_here",
     "walk_run",

@@ -118,6 +118,6 @@ class _RunFinder:
         """Report the topmost folder that holds no run, not each of its sub-folders."""
         below = f"{folder}/"
         self.without_run = [path for path in self.without_run if not path.startswith(below)]
-        if depth:
+        if depth and not self.skip_reason(os.path.relpath(folder, self.root)):
             self.without_run.append(folder)
         return False

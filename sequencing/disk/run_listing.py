@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..layout import FoundFile, choose_metadata, is_pruned, kind_of_file
 from .errors import DISK_IS_ILL, ODD_NAME, disk_error, printable
+from .metadata import read_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _with_sheet_hash(listing: RunListing) -> RunListing:
     if sheet is None:
         return listing
     try:
-        digest = hashlib.sha256(Path(listing.folder, sheet.path).read_bytes()).hexdigest()
+        digest = hashlib.sha256(read_metadata(Path(listing.folder, sheet.path))).hexdigest()
     except OSError as error:
         digest = f"unreadable: {error.strerror}"
     return replace(listing, sheet_sha256=digest)

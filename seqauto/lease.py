@@ -1,0 +1,98 @@
+"""The lease that lets only one scan work at a time, on whatever machine.
+
+One row, taken by one conditional UPDATE, kept alive by a heartbeat from a thread of its own, and checked
+again inside every write transaction: a scan that lost it (a laptop that slept, a database that was away)
+writes nothing more. Times are the database's own, so clocks of different machines do not matter.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from django.db import DatabaseError, close_old_connections, connection
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from .models import Scan, ScanLease
+
+log = logging.getLogger(__name__)
+
+
+class LeaseLost(Exception):
+    """Another scan may be at work: stop at once, write nothing."""
+
+
+class Lease:
+    def __init__(self, seconds: int, heartbeat_seconds: int) -> None:
+        self.token = uuid.uuid4()
+        self.seconds, self.heartbeat_seconds = seconds, heartbeat_seconds
+        self.stopped = threading.Event()
+
+    def take(self, scan: Scan, holder: str) -> bool:
+        """Take the lease if it is free or has expired."""
+        ScanLease.objects.get_or_create(pk=1)
+        free = Q(token=None) | Q(expires_at__lt=Now())
+        return bool(
+            ScanLease.objects.filter(free, pk=1).update(
+                token=self.token, scan=scan, holder=holder, expires_at=self._expiry()
+            )
+        )
+
+    def check(self) -> None:
+        """Raise LeaseLost unless this is still the holder. Inside a transaction it stays so until the end."""
+        if not ScanLease.objects.select_for_update().filter(pk=1, token=self.token).exists():
+            raise LeaseLost("The lease of this scan expired and may belong to another scan.")
+
+    def renew(self) -> None:
+        ScanLease.objects.filter(pk=1, token=self.token).update(expires_at=self._expiry())
+
+    def release(self) -> None:
+        ScanLease.objects.filter(pk=1, token=self.token).update(token=None, expires_at=None)
+
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Renew the lease in the background until the block ends."""
+        thread = threading.Thread(target=self._beat, name="scan heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.stopped.set()
+            thread.join()
+
+    def _beat(self) -> None:
+        try:
+            while not self.stopped.wait(self.heartbeat_seconds):
+                try:
+                    close_old_connections()
+                    self.renew()
+                except DatabaseError:
+                    # The next beat may do better; if none does, `check` stops the scan.
+                    log.exception("The heartbeat of the scan could not be written.")
+        finally:
+            connection.close()
+
+    def _expiry(self) -> object:
+        return Now() + timedelta(seconds=self.seconds)
+
+
+def process_name() -> str:
+    """Who holds a lease: host and process."""
+    return f"{socket.gethostname()}, process {os.getpid()}"
+
+
+def holder() -> str:
+    """Who holds the lease now, for people; empty if nobody does."""
+    lease = ScanLease.objects.filter(pk=1, expires_at__gte=Now()).exclude(token=None).first()
+    return f"SeqAuto Run {lease.scan_id} on {lease.holder}" if lease else ""
+
+
+def is_held_by(scan: Scan) -> bool:
+    return ScanLease.objects.filter(pk=1, scan=scan, expires_at__gte=Now()).exclude(token=None).exists()

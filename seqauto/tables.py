@@ -1,0 +1,196 @@
+"""The tables of the pages: which columns, how each cell looks."""
+
+from typing import Any
+
+import django_tables2 as tables
+from django.utils.html import format_html, format_html_join
+
+from .models import Message, Scan, SequencingRun
+from .models.scans import ScanStatus
+from .templatetags import looks
+
+NUMBER = {"th": {"class": "num"}, "td": {"class": "num"}}
+
+
+class Plain(tables.Table):
+    """What all tables share: our own template, text from disks made printable, a dash for nothing."""
+
+    class Meta:
+        template_name = "parts/table.html"
+        attrs = {"class": "table table-hover"}
+        default = looks.NOTHING
+
+
+class NumberColumn(tables.Column):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, attrs=NUMBER, **kwargs)
+
+    def render(self, value: int) -> str:
+        return looks.thousands(value)
+
+
+class TimeColumn(tables.Column):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, attrs=NUMBER, **kwargs)
+
+    def render(self, value: Any) -> str:
+        return looks.when(value)
+
+
+class EndColumn(TimeColumn):
+    def render(self, value: Any, record: Any) -> str:
+        return looks.when(value, beside=record.created_at)
+
+
+class StageColumn(tables.Column):
+    """When a stage began, and under it how long it took."""
+
+    def __init__(self, stage: ScanStatus) -> None:
+        self.stage = stage.label
+        super().__init__(stage.label, accessor=f"{stage.value}_at", attrs=NUMBER, orderable=False)
+
+    def render(self, value: Any, record: Scan) -> str:
+        took = looks.duration(record.stage_times[self.stage])
+        return format_html('{}<div class="below">{}</div>', looks.when(value, beside=record.created_at), took)
+
+
+class ScanTable(Plain):
+    scan = tables.Column(accessor="pk", linkify=True)
+    status = tables.Column()
+    started_by = tables.Column(accessor="started_by_name", verbose_name="Started by")
+    created_at = TimeColumn(verbose_name="Created")
+    scanning_files = StageColumn(ScanStatus.SCANNING_FILES)
+    create_models = StageColumn(ScanStatus.CREATE_MODELS)
+    scripts_and_jobs = StageColumn(ScanStatus.SCRIPTS_AND_JOBS)
+    ended_at = EndColumn(verbose_name="End")
+    took = tables.Column(accessor="duration", attrs=NUMBER)
+    runs_found = NumberColumn(verbose_name="Runs")
+    files_seen = NumberColumn(verbose_name="Files")
+    changed = tables.Column(accessor="files_changed", attrs=NUMBER)
+    task_id = tables.Column(verbose_name="Task ID", attrs={"td": {"class": "mono text-nowrap"}})
+
+    class Meta(Plain.Meta):
+        orderable = False
+        empty_text = "No scan yet. The first one will stand here with what it found."
+
+    def render_scan(self, value: int) -> str:
+        return f"View SeqAuto Run {value}"
+
+    def render_status(self, record: Scan) -> looks.State:
+        return looks.state_of(ScanStatus(record.status), reason=record.error)
+
+    def render_took(self, value: Any) -> str:
+        return looks.duration(value)
+
+    def render_files_seen(self, value: int, record: Scan) -> str:
+        return looks.NOTHING if record.started_at is None else looks.thousands(value)
+
+    def render_changed(self, record: Scan) -> str:
+        if record.status != ScanStatus.FINISHED:
+            return looks.NOTHING
+        return looks.changes(record.files_appeared, record.files_vanished, record.files_changed)
+
+    def render_task_id(self, value: str) -> str:
+        if len(value) < 12:
+            return value
+        return format_html('<span title="{}">{}…{}</span>', value, value[:4], value[-2:])
+
+
+FLAGS = {
+    "is_gold_standard": ("star-fill", "gold standard"),
+    "is_bad": ("hand-thumbs-down-fill", "bad"),
+    "is_hidden": ("eye-slash-fill", "hidden"),
+    "is_legacy": ("archive-fill", "legacy"),
+}
+
+
+def flag_chips(run: SequencingRun) -> str:
+    chips = ((icon, word) for field, (icon, word) in FLAGS.items() if getattr(run, field))
+    return format_html_join(
+        " ", '<span class="chip"><i class="bi bi-{}" aria-hidden="true"></i> {}</span>', chips
+    )
+
+
+class RunTable(Plain):
+    name = tables.Column(verbose_name="Run", order_by=("name",))
+    instrument = tables.Column(
+        accessor="sequencer", verbose_name="Instrument", order_by=("sequencer__model", "sequencer__serial")
+    )
+    date = tables.Column(attrs={"td": {"class": "text-nowrap"}})
+    group = tables.Column()
+    state = tables.Column()
+    found = tables.Column(accessor="files_found", verbose_name="FASTQs found")
+    open_messages = tables.Column(verbose_name="Messages", attrs=NUMBER)
+
+    class Meta(Plain.Meta):
+        empty_text = "No run fits."
+
+    def render_name(self, record: SequencingRun) -> str:
+        name = looks.printable(record.name)
+        link = '<a href="{}" class="{}">{}</a> {}'
+        if record.experiment is None:
+            return format_html(link, record.get_absolute_url(), "mono", name, flag_chips(record))
+        return format_html(
+            link + '<div class="mono below">{}</div>',
+            record.get_absolute_url(),
+            "",
+            looks.printable(record.experiment),
+            flag_chips(record),
+            name,
+        )
+
+    def render_instrument(self, value: Any) -> str:
+        return format_html(
+            '{}<div class="mono below">{}</div>', looks.printable(value.model), looks.printable(value.serial)
+        )
+
+    def render_date(self, value: Any) -> str:
+        return looks.day(value)
+
+    def render_group(self, value: str) -> str:
+        return looks.printable(value)
+
+    def render_state(self, record: SequencingRun) -> looks.State:
+        return looks.run_state(record)
+
+    def render_found(self, record: SequencingRun) -> str:
+        return looks.found_bar(record.files_found, record.files_expected)
+
+    def render_open_messages(self, value: int) -> str:
+        return looks.thousands(value) if value else looks.NOTHING
+
+
+class MessageTable(Plain):
+    severity = tables.Column(order_by=("-rank",))
+    text = tables.Column(verbose_name="Message", orderable=False)
+    run = tables.Column(orderable=False)
+    opened_at = TimeColumn(verbose_name="Since")
+    closed_at = TimeColumn(verbose_name="Closed")
+
+    class Meta(Plain.Meta):
+        empty_text = (
+            "No message fits. Scans write here what a person should know, and close it when it is gone."
+        )
+
+    def render_severity(self, value: str, record: Message) -> looks.State:
+        return looks.severity_state(record.severity)
+
+    def render_text(self, record: Message) -> str:
+        remedy = (
+            format_html('<div class="below">{}</div>', looks.printable(record.remedy))
+            if record.remedy
+            else ""
+        )
+        place = (
+            format_html(' <span class="mono below">{}</span>', looks.printable(record.place))
+            if record.place
+            else ""
+        )
+        return format_html('<div class="prose">{}{}{}</div>', looks.printable(record.text), place, remedy)
+
+    def render_run(self, value: SequencingRun) -> str:
+        return format_html(
+            '<a href="{}">{}</a>',
+            value.get_absolute_url(),
+            looks.printable(value.experiment or value.name),
+        )

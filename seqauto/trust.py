@@ -1,0 +1,74 @@
+"""Whether what a walk did not find may count as gone. Pure.
+
+An unmounted disk leaves an empty folder behind, and a scan that believed it would turn every file to Deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from .models import ScanRoot
+from .scan_lists import RootReport, RunEntry
+
+
+@dataclass(slots=True)
+class KnownRun:
+    """What the database holds of a run, as far as every scan needs it: one row read a run."""
+
+    pk: int
+    path: str
+    identity: str | None
+    fingerprint: str
+    state: str
+    is_legacy: bool
+    files_total: int
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.path).name
+
+
+def why_distrusted(
+    report: RootReport,
+    entries: Mapping[str, RunEntry],
+    known: Iterable[KnownRun],
+    before: ScanRoot | None,
+    *,
+    max_lost_share: float,
+) -> str:
+    """Say why a root's listing must not be believed; "" where it may.
+
+    `entries` are all run folders of the scan by path: a run that turned up under another root is not lost.
+    """
+    if before and before.has_sentinel and not report.has_sentinel:
+        return f"{report.path}: the file .seqauto_root that marks this disk is not there"
+    runs = [run for run in known if run.state != "deleted" and run.path.startswith(f"{report.path}/")]
+    names = {PurePosixPath(path).name for path in entries}
+    lost = sum(_lost(run, entries, names, report.unreadable) for run in runs)
+    total = sum(_weight(run) for run in runs)
+    if lost and before and before.device != report.device:
+        return f"{report.path}: another disk stands here than at the last scan, and known files are missing"
+    if lost > max_lost_share * total:
+        return f"{report.path}: {lost:,} of {total:,} known runs and files are missing"
+    return ""
+
+
+def _weight(run: KnownRun) -> int:
+    return 1 + run.files_total
+
+
+def _lost(run: KnownRun, entries: Mapping[str, RunEntry], names: set[str], unreadable: Sequence[str]) -> int:
+    """How much of a known run was not found: each file counts one, and so does the folder."""
+    entry = entries.get(run.path)
+    if entry is None:
+        moved_or_unseen = run.name in names or lies_under(run.path, unreadable)
+        return 0 if moved_or_unseen else _weight(run)
+    if entry.skipped or entry.unreadable:
+        return 0
+    return max(0, run.files_total - entry.file_count)
+
+
+def lies_under(path: str, folders: Iterable[str]) -> bool:
+    return any(path.startswith(f"{folder}/") for folder in folders)

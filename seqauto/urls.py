@@ -1,0 +1,26 @@
+"""The addresses of SeqAuto's pages."""
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from .views import messages, runs, scans
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="scans"), name="home"),
+    path("scans/", scans.scans, name="scans"),
+    path("scans/live/", scans.scans_live, name="scans_live"),
+    path("scans/start/", scans.start_scan, name="start_scan"),
+    path("scans/<int:pk>/", scans.scan, name="scan"),
+    path("scans/<int:pk>/live/", scans.scan_live, name="scan_live"),
+    path("scans/<int:pk>/changes/<slug:kind>/", scans.scan_changes, name="scan_changes"),
+    path("scans/<int:pk>/lists/<str:name>", scans.scan_list, name="scan_list"),
+    path("runs/", runs.runs, name="runs"),
+    path("runs/<int:pk>/", runs.run, name="run"),
+    path("runs/<int:pk>/missing.txt", runs.run_missing, name="run_missing"),
+    path("runs/<int:pk>/sheet/", runs.run_sheet, name="run_sheet"),
+    path("runs/<int:pk>/messages/", runs.run_messages, name="run_messages"),
+    path("runs/<int:pk>/history/", runs.run_history, name="run_history"),
+    path("runs/<int:pk>/flags/", runs.run_flags, name="run_flags"),
+    path("runs/<int:pk>/rescan/", runs.run_rescan, name="run_rescan"),
+    path("messages/", messages.messages, name="messages"),
+]

@@ -1,0 +1,277 @@
+"""Disk scans: the page that starts and lists them, one scan's page, its lists."""
+
+from itertools import groupby
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.db.models import Count, F, Window
+from django.db.models.functions import RowNumber
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+from kombu.exceptions import OperationalError
+
+from seqauto import scan_lists
+from seqauto import scans as story
+from seqauto.models import Message, Scan, SequencingFile, SequencingRun
+from seqauto.models.samples import DataState
+from seqauto.models.scans import ScanSource, ScanStatus, Severity
+from seqauto.tables import ScanTable
+from seqauto.tasks.scan_run_jobs import queue_scan
+from seqauto.templatetags import looks
+
+from .progress import Progress, progress_of
+
+SCANS_A_PAGE = 25
+CHANGES_A_PAGE = 200
+CHANGES_AT_A_GLANCE = 5
+MESSAGES_AT_A_GLANCE = 5
+
+CAN_START = "seqauto.seqauto_scan_initiate"
+
+
+@require_safe
+def scans(request: HttpRequest) -> HttpResponse:
+    story.fail_abandoned_scans()
+    newest_first = Scan.objects.newest_first().select_related("started_by")
+    before = request.GET.get("before", "")
+    page = (
+        newest_first.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 18 else newest_first
+    )
+    rows = list(page[: SCANS_A_PAGE + 1])
+    shown = rows[:SCANS_A_PAGE]
+    unused = () if any(scan.scripts_and_jobs_at for scan in shown) else ("scripts_and_jobs",)
+    context = {
+        "table": ScanTable(shown, exclude=unused),
+        "older": shown[-1].pk if len(rows) > SCANS_A_PAGE else None,
+        "is_first_page": page is newest_first,
+        "progress": _live_progress(),
+        "last_success": newest_first.filter(status=ScanStatus.FINISHED).first(),
+        "last_ended": newest_first.filter(status__in=[ScanStatus.FINISHED, ScanStatus.ERROR]).first(),
+        "disabled": story.why_disabled(),
+        "next_at": story.next_scheduled_at(),
+        "can_start": request.user.has_perm(CAN_START),
+        "roots": settings.SEQAUTO_SCAN_ROOTS,
+    }
+    return render(request, "scans/list.html", context)
+
+
+def _live_progress() -> Progress | None:
+    """The scan at work, else the one that is next."""
+    running = Scan.objects.running().select_related("started_by").first()
+    if running:
+        return progress_of(running)
+    waiting = Scan.objects.waiting().select_related("started_by").order_by("pk").first()
+    return progress_of(waiting) if waiting else None
+
+
+@require_safe
+def scans_live(request: HttpRequest) -> HttpResponse:
+    """The panel of the list: the scan at work; when none is any more, the one that has just ended."""
+    story.fail_abandoned_scans()
+    progress = _live_progress()
+    if progress is None:
+        ended = Scan.objects.newest_first().select_related("started_by").first()
+        progress = progress_of(ended) if ended else None
+    return _live(request, progress, "scans_live")
+
+
+@require_safe
+def scan_live(request: HttpRequest, pk: int) -> HttpResponse:
+    """The panel of one scan's page."""
+    story.fail_abandoned_scans()
+    return _live(request, _progress_with_queue(_scan(pk)), "scan_live")
+
+
+def _live(request: HttpRequest, progress: Progress | None, url_name: str) -> HttpResponse:
+    response = render(request, "scans/live.html", {"progress": progress, "live_url_name": url_name})
+    if progress and request.GET.get("seen") != progress.mark:
+        # The tables of the page fetch themselves anew: once a stage, not once a poll.
+        response["HX-Trigger-After-Settle"] = "scan-moved-on"
+    return response
+
+
+def _progress_with_queue(scan: Scan) -> Progress:
+    ahead = None
+    if scan.status == ScanStatus.CREATED:
+        ahead = Scan.objects.running().first() or Scan.objects.waiting().filter(pk__lt=scan.pk).last()
+    return progress_of(scan, ahead)
+
+
+@require_POST
+@permission_required(CAN_START, raise_exception=True)
+def start_scan(request: HttpRequest) -> HttpResponse:
+    disabled = story.why_disabled()
+    if disabled:
+        messages.error(request, f"No scan was started. {disabled}")
+        return redirect("scans")
+    ask_for_scan(request)
+    return redirect("scans")
+
+
+def ask_for_scan(request: HttpRequest) -> None:
+    """Queue a scan, unless one waits already, and tell the user what will happen."""
+    waiting = Scan.objects.waiting().order_by("pk").first()
+    if waiting:
+        messages.info(
+            request, f"Scan {waiting.pk} waits already: it will see everything that is there by then."
+        )
+        return
+    scan = story.create_scan(ScanSource.BUTTON, user=request.user)
+    try:
+        queue_scan(scan)
+    except OperationalError:
+        messages.warning(
+            request,
+            f"Scan {scan.pk} waits: the message broker does not answer, so no worker has heard of it. "
+            "It starts by itself when the broker is back.",
+        )
+        return
+    running = Scan.objects.running().first()
+    if running and running.pk != scan.pk:
+        messages.info(request, f"Scan {scan.pk} waits and starts when scan {running.pk} has ended.")
+
+
+@require_safe
+def scan(request: HttpRequest, pk: int) -> HttpResponse:
+    story.fail_abandoned_scans()
+    scan = _scan(pk)
+    is_latest = (
+        scan.status == ScanStatus.FINISHED
+        and not Scan.objects.filter(pk__gt=pk, status=ScanStatus.FINISHED).exists()
+    )
+    context = {
+        "scan": scan,
+        "progress": _progress_with_queue(scan),
+        "state": looks.state_of(ScanStatus(scan.status)),
+        "stamps": _stamps(scan),
+        "found": _found() if is_latest else None,
+        "changes": _changes_at_a_glance(scan),
+        "message_groups": _message_groups(scan),
+        "lists": story.list_names(scan),
+        "options": {key.replace("_", " "): value for key, value in scan.options.items() if value},
+    }
+    return render(request, "scans/scan.html", context)
+
+
+def _scan(pk: int) -> Scan:
+    return get_object_or_404(Scan.objects.select_related("started_by", "reused_scan"), pk=pk)
+
+
+def _stamps(scan: Scan) -> list[tuple[str, Any]]:
+    end = "Error" if scan.error_at else "Finished"
+    return [
+        ("Created", scan.created_at),
+        ("Scanning Files", scan.scanning_files_at),
+        ("Create Models", scan.create_models_at),
+        ("Scripts and Jobs", scan.scripts_and_jobs_at),
+        (end, scan.ended_at),
+    ]
+
+
+def _found() -> list[dict[str, Any]]:
+    """What the archive holds by file type and state; the database tells it only as of the latest scan."""
+    rows = (
+        SequencingFile.objects.values("file_type", "data_state")
+        .annotate(files=Count("pk"))
+        .order_by("file_type", "data_state")
+    )
+    return [row | {"state": looks.state_of(DataState(row["data_state"]))} for row in rows]
+
+
+def _changes_at_a_glance(scan: Scan) -> list[dict[str, Any]]:
+    counts = zip(
+        scan_lists.CHANGES, (scan.files_appeared, scan.files_vanished, scan.files_changed), strict=True
+    )
+    return [
+        {
+            "kind": kind,
+            "count": count,
+            "rows": _change_rows(scan, kind, 0, CHANGES_AT_A_GLANCE) if count else [],
+        }
+        for kind, count in counts
+    ]
+
+
+def _change_rows(scan: Scan, kind: str, start: int, stop: int) -> list[dict[str, Any]]:
+    """Lines of a change list, each with its run where the database still knows it."""
+    folder = scan_lists.folder_of(settings.SEQAUTO_SCAN_RESOURCES_DIR, scan.pk)
+    lines = scan_lists.read_changes(folder, kind, start, stop)
+    runs = {
+        run.path: run
+        for run in SequencingRun.objects.filter(path__in={run_folder for run_folder, _path in lines}).only(
+            "path", "name"
+        )
+    }
+    return [{"folder": folder, "path": path, "run": runs.get(folder)} for folder, path in lines]
+
+
+def _message_groups(scan: Scan) -> list[dict[str, Any]]:
+    """Messages by what to do: a few of each kind with the count of all, in one query however many there are."""
+    kind = [F("severity"), F("code")]
+    ranked = (
+        scan.messages()
+        .annotate(
+            place_in_kind=Window(RowNumber(), partition_by=kind, order_by="pk"),
+            of_kind=Window(Count("pk"), partition_by=kind),
+        )
+        .filter(place_in_kind__lte=MESSAGES_AT_A_GLANCE)
+        .select_related("run__experiment")
+    )
+    order = {severity: place for place, severity in enumerate(Severity.values)}
+    rows = sorted(ranked, key=lambda message: (order[message.severity], message.code, message.pk))
+    return [
+        _message_group(list(group)) for _kind, group in groupby(rows, lambda row: (row.severity, row.code))
+    ]
+
+
+def _message_group(rows: list[Message]) -> dict[str, Any]:
+    first = rows[0]
+    same_remedy = len({row.remedy for row in rows}) == 1
+    return {
+        "state": looks.severity_state(first.severity),
+        "code": first.code,
+        "remedy": first.remedy if same_remedy else "",
+        "messages": rows,
+        "count": first.of_kind,
+        "more": first.of_kind - len(rows),
+    }
+
+
+@require_safe
+def scan_changes(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+    """One change list, page by page."""
+    if kind not in scan_lists.CHANGES:
+        raise Http404
+    scan = _scan(pk)
+    text = request.GET.get("from", "0")
+    start = int(text) if text.isdecimal() and len(text) < 10 else 0
+    rows = _change_rows(scan, kind, start, start + CHANGES_A_PAGE + 1)
+    context = {
+        "scan": scan,
+        "kind": kind,
+        "count": getattr(scan, f"files_{kind}"),
+        "rows": rows[:CHANGES_A_PAGE],
+        "first": start + 1,
+        "last": start + min(len(rows), CHANGES_A_PAGE),
+        "earlier": max(0, start - CHANGES_A_PAGE) if start else None,
+        "later": start + CHANGES_A_PAGE if len(rows) > CHANGES_A_PAGE else None,
+        "has_list": story.list_file(scan, f"{kind}.tsv") is not None,
+    }
+    return render(request, "scans/changes.html", context)
+
+
+@require_safe
+def scan_list(request: HttpRequest, pk: int, name: str) -> FileResponse:
+    """One of the text files that the scan left, as it lies on the disk."""
+    path = story.list_file(_scan(pk), name)
+    if path is None:
+        raise Http404
+    return FileResponse(
+        path.open("rb"),
+        as_attachment=True,
+        filename=f"scan_{pk}_{path.name}",
+        content_type="text/plain; charset=utf-8",
+    )
