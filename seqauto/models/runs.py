@@ -100,9 +100,6 @@ class SequencingRun(models.Model):
 
     class Meta:
         ordering = ["-date", "-name"]
-        indexes = [
-            models.Index(F("date").desc(nulls_last=True), F("name").desc(), name="run_newest_first"),
-        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(files_found__lte=F("files_expected")), name="run_found_within_expected"
