@@ -86,7 +86,7 @@ class ScanTable(Plain):
         return looks.NOTHING if record.started_at is None else looks.thousands(value)
 
     def render_changed(self, record: Scan) -> str:
-        if record.status != ScanStatus.FINISHED:
+        if record.runs_found is None:  # It never came to recording.
             return looks.NOTHING
         return looks.changes(record.files_appeared, record.files_vanished, record.files_changed)
 

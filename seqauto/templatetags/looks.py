@@ -187,7 +187,7 @@ def ago(moment: datetime | None) -> str:
 
 
 def compact_time(moment: datetime, beside: datetime | None = None, clock: str = "%H:%M") -> str:
-    """As short as the distance allows, in the lab's zone: `06:00`, `Fri 06:00`, `2 Nov 06:00`, `2 Nov 2025 06:00`.
+    """As short as the distance allows, in the lab's zone: `06:00`, `Fri 06:00`, `2 Nov 2025 06:00`.
 
     A time that stands `beside` another of the same day needs no day.
     """

@@ -43,9 +43,8 @@ IS_MISSING = Q(data_state__in=[DataState.NON_EXISTENT, DataState.DELETED, DataSt
 def runs(request: HttpRequest) -> HttpResponse:
     filters = RunFilter(request.GET, queryset=_listed_runs())
     table = RunTable(filters.qs)
-    RequestConfig(request, paginate={"paginator_class": LazyPaginator, "per_page": RUNS_A_PAGE}).configure(
-        table
-    )
+    paginate = {"paginator_class": LazyPaginator, "per_page": RUNS_A_PAGE}
+    RequestConfig(request, paginate=paginate).configure(table)
     context = {
         "filter": filters,
         "table": table,
@@ -180,10 +179,9 @@ def run_sheet(request: HttpRequest, pk: int) -> HttpResponse:
     run = _run(pk)
     versions = list(run.sample_sheets.defer("content").order_by("-version"))
     wanted = request.GET.get("version", "")
-    shown = next((sheet for sheet in versions if str(sheet.version) == wanted), None)
-    shown = shown or next(
-        (sheet for sheet in versions if sheet.is_current), versions[0] if versions else None
-    )
+    named = [sheet for sheet in versions if str(sheet.version) == wanted]
+    current = [sheet for sheet in versions if sheet.is_current]
+    shown = next(iter(named or current or versions), None)
     context = _run_context(request, run, "sheet") | {
         "versions": versions,
         "shown": shown,
@@ -196,9 +194,7 @@ def run_sheet(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _problems(sheet: SampleSheet) -> list[dict[str, Any]]:
     """Errors first, then in the order of the rows."""
-    rows = sorted(
-        sheet.problems, key=lambda problem: (problem["severity"] != "error", problem.get("row") or 0)
-    )
+    rows = sorted(sheet.problems, key=lambda row: (row["severity"] != "error", row.get("row") or 0))
     return [row | {"state": looks.severity_state(row["severity"])} for row in rows]
 
 
@@ -295,10 +291,8 @@ def run_flags(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _flags_page(request: HttpRequest, run: SequencingRun, form: FlagsForm) -> HttpResponse:
-    status = 422 if form.errors else 200
-    return render(
-        request, "runs/flags.html", _run_context(request, run, "flags") | {"form": form}, status=status
-    )
+    context = _run_context(request, run, "flags") | {"form": form}
+    return render(request, "runs/flags.html", context, status=422 if form.errors else 200)
 
 
 def note(request: HttpRequest, run: SequencingRun, text: str) -> None:

@@ -10,6 +10,7 @@ from django.db.models import Count, F, Window
 from django.db.models.functions import RowNumber
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from kombu.exceptions import OperationalError
 
@@ -20,6 +21,7 @@ from seqauto.models.samples import DataState
 from seqauto.models.scans import ScanSource, ScanStatus, Severity
 from seqauto.tables import ScanTable
 from seqauto.tasks.scan_run_jobs import queue_scan
+from seqauto.tasks.schedule import next_scheduled_at
 from seqauto.templatetags import looks
 
 from .progress import Progress, progress_of
@@ -36,26 +38,30 @@ CAN_START = "seqauto.seqauto_scan_initiate"
 def scans(request: HttpRequest) -> HttpResponse:
     story.fail_abandoned_scans()
     newest_first = Scan.objects.newest_first().select_related("started_by")
-    before = request.GET.get("before", "")
-    page = (
-        newest_first.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 18 else newest_first
-    )
+    before = number_in(request, "before")
+    page = newest_first.filter(pk__lt=before) if before else newest_first
     rows = list(page[: SCANS_A_PAGE + 1])
     shown = rows[:SCANS_A_PAGE]
     unused = () if any(scan.scripts_and_jobs_at for scan in shown) else ("scripts_and_jobs",)
     context = {
         "table": ScanTable(shown, exclude=unused),
         "older": shown[-1].pk if len(rows) > SCANS_A_PAGE else None,
-        "is_first_page": page is newest_first,
+        "is_first_page": not before,
         "progress": _live_progress(),
         "last_success": newest_first.filter(status=ScanStatus.FINISHED).first(),
         "last_ended": newest_first.filter(status__in=[ScanStatus.FINISHED, ScanStatus.ERROR]).first(),
         "disabled": story.why_disabled(),
-        "next_at": story.next_scheduled_at(),
+        "next_at": next_scheduled_at(timezone.now()),
         "can_start": request.user.has_perm(CAN_START),
         "roots": settings.SEQAUTO_SCAN_ROOTS,
     }
     return render(request, "scans/list.html", context)
+
+
+def number_in(request: HttpRequest, name: str) -> int:
+    """A number of the query string; 0 where it is none, or larger than any row's."""
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
 
 
 def _live_progress() -> Progress | None:
@@ -103,23 +109,21 @@ def _progress_with_queue(scan: Scan) -> Progress:
 @require_POST
 @permission_required(CAN_START, raise_exception=True)
 def start_scan(request: HttpRequest) -> HttpResponse:
-    disabled = story.why_disabled()
-    if disabled:
-        messages.error(request, f"No scan was started. {disabled}")
-        return redirect("scans")
     ask_for_scan(request)
     return redirect("scans")
 
 
 def ask_for_scan(request: HttpRequest) -> None:
     """Queue a scan, unless one waits already, and tell the user what will happen."""
-    waiting = Scan.objects.waiting().order_by("pk").first()
+    waiting = story.waiting_scan()
     if waiting:
-        messages.info(
-            request, f"Scan {waiting.pk} waits already: it will see everything that is there by then."
-        )
+        messages.info(request, f"Scan {waiting.pk} waits already and will see all that is there by then.")
         return
-    scan = story.create_scan(ScanSource.BUTTON, user=request.user)
+    try:
+        scan = story.create_scan(ScanSource.BUTTON, user=request.user)
+    except story.ScanProblem as problem:
+        messages.error(request, f"No scan was started. {problem} {problem.remedy}")
+        return
     try:
         queue_scan(scan)
     except OperationalError:
@@ -150,7 +154,7 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
         "found": _found() if is_latest else None,
         "changes": _changes_at_a_glance(scan),
         "message_groups": _message_groups(scan),
-        "lists": story.list_names(scan),
+        "lists": scan_lists.names_and_sizes(story.lists_folder(scan)),
         "options": {key.replace("_", " "): value for key, value in scan.options.items() if value},
     }
     return render(request, "scans/scan.html", context)
@@ -189,7 +193,7 @@ def _changes_at_a_glance(scan: Scan) -> list[dict[str, Any]]:
         {
             "kind": kind,
             "count": count,
-            "rows": _change_rows(scan, kind, 0, CHANGES_AT_A_GLANCE) if count else [],
+            "rows": _change_rows(scan, kind, 0, min(count, CHANGES_AT_A_GLANCE)),
         }
         for kind, count in counts
     ]
@@ -197,19 +201,14 @@ def _changes_at_a_glance(scan: Scan) -> list[dict[str, Any]]:
 
 def _change_rows(scan: Scan, kind: str, start: int, stop: int) -> list[dict[str, Any]]:
     """Lines of a change list, each with its run where the database still knows it."""
-    folder = scan_lists.folder_of(settings.SEQAUTO_SCAN_RESOURCES_DIR, scan.pk)
-    lines = scan_lists.read_changes(folder, kind, start, stop)
-    runs = {
-        run.path: run
-        for run in SequencingRun.objects.filter(path__in={run_folder for run_folder, _path in lines}).only(
-            "path", "name"
-        )
-    }
+    lines = scan_lists.read_changes(story.lists_folder(scan), kind, start, stop) if stop else []
+    folders = {run_folder for run_folder, _path in lines}
+    runs = {run.path: run for run in SequencingRun.objects.filter(path__in=folders).only("path", "name")}
     return [{"folder": folder, "path": path, "run": runs.get(folder)} for folder, path in lines]
 
 
 def _message_groups(scan: Scan) -> list[dict[str, Any]]:
-    """Messages by what to do: a few of each kind with the count of all, in one query however many there are."""
+    """Messages by what to do: a few of each kind and how many there are, in one query however many."""
     kind = [F("severity"), F("code")]
     ranked = (
         scan.messages()
@@ -246,8 +245,7 @@ def scan_changes(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
     if kind not in scan_lists.CHANGES:
         raise Http404
     scan = _scan(pk)
-    text = request.GET.get("from", "0")
-    start = int(text) if text.isdecimal() and len(text) < 10 else 0
+    start = number_in(request, "from")
     rows = _change_rows(scan, kind, start, start + CHANGES_A_PAGE + 1)
     context = {
         "scan": scan,
@@ -258,7 +256,7 @@ def scan_changes(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         "last": start + min(len(rows), CHANGES_A_PAGE),
         "earlier": max(0, start - CHANGES_A_PAGE) if start else None,
         "later": start + CHANGES_A_PAGE if len(rows) > CHANGES_A_PAGE else None,
-        "has_list": story.list_file(scan, f"{kind}.tsv") is not None,
+        "has_list": (story.lists_folder(scan) / f"{kind}.tsv").is_file(),
     }
     return render(request, "scans/changes.html", context)
 
@@ -266,12 +264,13 @@ def scan_changes(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
 @require_safe
 def scan_list(request: HttpRequest, pk: int, name: str) -> FileResponse:
     """One of the text files that the scan left, as it lies on the disk."""
-    path = story.list_file(_scan(pk), name)
-    if path is None:
+    folder = story.lists_folder(_scan(pk))
+    # Only a name that the folder itself tells is ever opened, so none can lead out of it.
+    if name not in dict(scan_lists.names_and_sizes(folder)):
         raise Http404
     return FileResponse(
-        path.open("rb"),
+        (folder / name).open("rb"),
         as_attachment=True,
-        filename=f"scan_{pk}_{path.name}",
+        filename=f"scan_{pk}_{name}",
         content_type="text/plain; charset=utf-8",
     )
