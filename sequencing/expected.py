@@ -89,6 +89,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9-]")
 
 
 def is_control_sample(sample: Sample, control_pattern: re.Pattern[str] | None) -> bool:
+    """Whether a sample's id or name says that it is a control, whose files nobody misses."""
     if control_pattern is None:
         return False
     return bool(control_pattern.search(sample.sample_id) or control_pattern.search(sample.sample_name))
