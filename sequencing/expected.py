@@ -177,8 +177,9 @@ def _reads_by_run_info(run_info: RunInfo, settings: Mapping[str, str]) -> tuple[
     OverrideCycles ("Y151;I8;U9;Y151", BCL Convert user guide) gives one mask for each read of the run: Y
     marks bases, I an index, U a UMI (a FASTQ of its own only with TrimUMI 0), N cycles left out.
     """
-    masks = [mask.upper() for mask in settings.get("OverrideCycles", "").split(";")]
-    if len(masks) == len(run_info.reads):
+    override = settings.get("OverrideCycles", "").upper()
+    masks = override.split(";")
+    if override and len(masks) == len(run_info.reads):
         keeps_umis = settings.get("TrimUMI", "") == "0"
         has_index = ["I" in mask for mask in masks]
         has_bases = ["Y" in mask or (keeps_umis and "U" in mask and "I" not in mask) for mask in masks]
