@@ -139,6 +139,12 @@ def expected_as_known(known: Iterable[KnownFile]) -> list[ExpectedFile]:
     ]
 
 
+def paths_seen(known: Iterable[KnownFile], file_type: str = "fastq") -> list[str]:
+    """Return the paths where files of a type are or were, leaving out those that were only ever expected."""
+    records = (one.record for one in known)
+    return [r.path for r in records if r.state in _WAS_SEEN and r.file_type == file_type]
+
+
 # ---- Found files into slots -----------------------------------------------------------------------
 
 _Filled = tuple[ExpectedFile, FoundFile]

@@ -312,8 +312,8 @@ def recognise_layout(
     """Return where the FASTQs of a run lie: learnt from those found, else what its sheet makes likely.
 
     `fastq_paths` and `metadata_paths` are inside the run folder. Of several analyses on board (Analysis/<n>)
-    the highest counts. `extra_patterns` are the lab's own and come first. Give the known paths where a scan
-    finds none, so that a run whose FASTQs are gone keeps its layout.
+    the highest counts. `extra_patterns` are the lab's own and come first. Where a scan finds no FASTQ, give
+    the paths of those seen before (`compare.paths_seen`): a run whose FASTQs are gone keeps its layout.
     """
     readers = tuple(pattern_regex(pattern) for pattern in extra_patterns)
     likely = _likely_layout(sheet, run_info, extra_patterns, metadata_paths)
@@ -424,7 +424,12 @@ def index_text(row: SampleRow) -> str:
 
 
 def _most_common(patterns: Counter[str]) -> str | None:
-    return max(patterns, key=lambda pattern: (patterns[pattern], -pattern.count("/"), pattern), default=None)
+    """Among equally common ones that with lanes, which asks for more: a missing lane must not go unseen."""
+
+    def rank(pattern: str) -> tuple[int, bool, int, str]:
+        return patterns[pattern], "{lane" in pattern, -pattern.count("/"), pattern
+
+    return max(patterns, key=rank, default=None)
 
 
 _NUMBER_PART = re.compile(r"^_S\d+(?=_)")

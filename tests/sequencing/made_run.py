@@ -2,7 +2,7 @@
 
 import datetime
 
-from sequencing.compare import KnownFile, compare
+from sequencing.compare import KnownFile, compare, paths_seen
 from sequencing.expected import RunFacts, expected_files
 from sequencing.illumina.run_info import Read, RunInfo
 from sequencing.illumina.sample_sheet import parse_sample_sheet
@@ -38,7 +38,7 @@ def files(*paths, size=1000, mtime_ns=7):
 def scan(a_sheet, found, known=(), info=None, control_pattern=None, **options):
     """One scan of one run: what should be there, against what is and what was known."""
     info = info or run_info()
-    paths = [file.path for _kind, file in found] or [one.record.path for one in known]
+    paths = [file.path for _kind, file in found] or paths_seen(known)
     layout = recognise_layout(paths, a_sheet, info)
     expected = expected_files(RunFacts(info, a_sheet), layout, control_pattern=control_pattern)
     samples = a_sheet.samples if a_sheet else ()
