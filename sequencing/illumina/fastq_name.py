@@ -13,12 +13,12 @@ _FORMS = tuple(
     re.compile(form + _END)
     for form in (
         # bcl2fastq and BCL Convert: NA12878_S1_L001_R1_001, without lane splitting NA12878_S1_R1_001
-        rf"(?P<sample>.+)_S(?P<s_number>[0-9]{{1,6}})(?:{_LANE})?",
+        rf"(?P<sample>[^_].*)_S(?P<s_number>[0-9]{{1,6}})(?:{_LANE})?",
         # archives: NA12878_HGVMTBGX5_ACGTACGT-TTGGCCAA_L001_R1; CASAVA: NA12878_ACGTAC_L001_R1_001
-        r"(?P<sample>.+?)(?:_(?P<flowcell>[0-9]{9}-[A-Z0-9]{5}|(?=[0-9]{0,8}[A-Z])[A-Z0-9]{9}))?"
+        r"(?P<sample>[^_].*?)(?:_(?P<flowcell>[0-9]{9}-[A-Z0-9]{5}|(?=[0-9]{0,8}[A-Z])[A-Z0-9]{9}))?"
         rf"_(?P<index>[ACGTN]{{4,}}(?:[-+][ACGTN]{{4,}})?|NoIndex|Undetermined)(?:{_LANE})?",
         # by hand: NA12878_L001_R1, NA12878_R1
-        rf"(?P<sample>.+?)(?:{_LANE})?",
+        rf"(?P<sample>[^_].*?)(?:{_LANE})?",
     )
 )
 

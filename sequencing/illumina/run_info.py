@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .dates import parse_date
 from .errors import Problem, RunInfoError, shown
 from .run_name import parse_run_name
-from .safe_xml import local_name, parse_xml
+from .safe_xml import LARGEST_XML, local_name, parse_xml, too_large
 
 RECOPY = "Copy RunInfo.xml from the instrument again."
 
@@ -51,6 +51,8 @@ class RunInfo:
 
 def parse_run_info(data: bytes) -> RunInfo:
     """Return the content of a RunInfo.xml; raise RunInfoError, with every cause, where it cannot be read."""
+    if len(data) > LARGEST_XML:
+        raise too_large(data, RunInfoError)
     data, tile_count = _cut_tiles(data)
     root = parse_xml(data, RunInfoError)
     run = next((element for element in root.iter() if local_name(element.tag) == "Run"), None)

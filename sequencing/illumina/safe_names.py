@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 LONGEST_ID = 100
 LONGEST_FILE_NAME = 255
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 # Names that Windows gives to devices, with or without an extension: such a file cannot be opened there.
 DEVICES = frozenset(
@@ -27,6 +28,11 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 def is_safe_id(text: str) -> bool:
     """Whether the text may stand in a path, an S3 key or a command line."""
+    return len(text) <= LONGEST_ID and _is_safe(text)
+
+
+@lru_cache(maxsize=4096)  # a sheet names each id, name and project several times
+def _is_safe(text: str) -> bool:
     return _SAFE.fullmatch(text) is not None and text.lower() not in _RESERVED
 
 

@@ -16,8 +16,7 @@ MOST_TAGS = 200_000
 def parse_xml(data: bytes, error: type[FormatError]) -> ET.Element:
     """Return the root element; raise the given error where the bytes are no XML that an instrument writes."""
     if len(data) > LARGEST_XML or data.count(b"<") > MOST_TAGS:
-        message = f"The file is too large for what it should be ({len(data):,} bytes)"
-        raise error(Problem("error", "too_large", message, "Check that it is the right file."))
+        raise too_large(data, error)
     if not data.strip(b" \t\r\n\0"):
         raise error(Problem("error", "empty_file", "The file is empty", "Copy it from the run folder again."))
     parser = XMLParser(target=ET.TreeBuilder(), forbid_dtd=True)
@@ -38,6 +37,12 @@ def parse_xml(data: bytes, error: type[FormatError]) -> ET.Element:
         message = "The text encoding that the file declares cannot be read"
         remedy = "Copy it from the run folder again."
         raise error(Problem("error", "encoding", message, remedy, 1, text=_line(data, 1))) from caught
+
+
+def too_large(data: bytes, error: type[FormatError]) -> FormatError:
+    """Return the error of a file that is too large to be looked at."""
+    message = f"The file is too large for what it should be ({len(data):,} bytes)"
+    return error(Problem("error", "too_large", message, "Check that it is the right file."))
 
 
 def local_name(tag: str) -> str:

@@ -50,7 +50,8 @@ def parse_sample_sheet(data: bytes) -> SampleSheet:
         lines = _lines_of(sections, data_key) if sections else before
         columns, rows = _read_rows(lines, sections, data_key, problems)
     if columns:
-        problems.extend(check_rows(rows, columns))
+        bad_lanes = {problem.row for problem in problems if problem.code == "bad_lane"}
+        problems.extend(check_rows(rows, columns, bad_lanes))
         if not sections:
             version = "casava" if columns.is_casava else "v1"
     return SampleSheet(

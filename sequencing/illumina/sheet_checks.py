@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from .errors import Problem, shown
 from .sheet_model import SampleRow
@@ -35,9 +35,14 @@ _SEQUENCE = re.compile(r"[ACGTN]*")
 _INDEX_SET = re.compile(r"SI-[A-Z0-9]{2,3}-[A-H][0-9]{1,2}")
 
 
-def check_rows(rows: Sequence[SampleRow], columns: Columns) -> Iterator[Problem]:
-    """Yield what is wrong between the rows of a sheet with these columns."""
-    yield from _check_lanes(rows)
+def check_rows(
+    rows: Sequence[SampleRow], columns: Columns, bad_lanes: Container[int | None]
+) -> Iterator[Problem]:
+    """Yield what is wrong between the rows of a sheet with these columns.
+
+    `bad_lanes` are the rows, by their line, whose lane could not be read.
+    """
+    yield from _check_lanes([row for row in rows if row.row not in bad_lanes])
     yield from _check_samples(rows, columns.name(columns.sample_id))
     names = (columns.name(columns.index), columns.name(columns.index2))
     is_casava = columns.is_casava

@@ -98,15 +98,15 @@ class SampleSheet:
 def _sample(number: int, rows: tuple[SampleRow, ...]) -> Sample:
     first = rows[0]
     lanes = {row.lane for row in rows}
-    texts = {first.sample_id, *(text for row in rows for text in (row.sample_name, row.project) if text)}
+    texts = {text for row in rows for text in (row.sample_id, row.sample_name, row.project) if text}
     return Sample(
-        number=number,
-        sample_id=first.sample_id,
-        sample_name=first.sample_name,
-        project=first.project,
-        lanes=() if None in lanes else tuple(sorted(lane for lane in lanes if lane is not None)),
-        rows=rows,
-        failed=all(row.failed for row in rows),
-        is_safe=all(map(is_safe_id, texts)),
-        extra=first.extra,
+        number,
+        first.sample_id,
+        first.sample_name,
+        first.project,
+        () if None in lanes else tuple(sorted(lane for lane in lanes if lane is not None)),
+        rows,
+        all(row.failed for row in rows),
+        all(map(is_safe_id, texts)),
+        first.extra,
     )

@@ -129,20 +129,26 @@ def _quoted_cells(
     lines: list[str], number: int, line: str, delimiter: str, problems: list[Problem]
 ) -> tuple[list[str], int]:
     """Return the cells of a line with quotes, and over how many lines they reach."""
-    joined = line
-    for count in range(1, MOST_QUOTED_LINES + 1):
-        try:
-            return next(csv.reader([joined], delimiter=delimiter, strict=True))[: MOST_CELLS + 1], count
-        except (csv.Error, StopIteration):
-            # An odd number of quotes may be a cell that goes on in the next line; else they only stand oddly.
-            if line.count('"') % 2 == 0 or number + count > len(lines) or len(joined) > LONGEST_QUOTED:
-                break
-            joined += "\n" + lines[number + count - 1]
-    if line.count('"') % 2:
-        message = "A quotation mark is opened and never closed, so the cells of this row are uncertain"
-        remedy = 'Remove the stray " or close it.'
-        problems.append(Problem("warning", "open_quote", message, remedy, row=number, text=shown(line)))
+    if line.count('"') % 2 == 0:
+        return _strict_cells(line, delimiter) or _lenient_cells(line, delimiter), 1
+    # A cell with a line break in it: it ends in the next line that has an odd number of quotes too.
+    following = lines[number : number + MOST_QUOTED_LINES]
+    end = next((at for at, later in enumerate(following, 1) if later.count('"') % 2), 0)
+    joined = "\n".join([line, *following[:end]])
+    if end and len(joined) <= LONGEST_QUOTED and (cells := _strict_cells(joined, delimiter)):
+        return cells, 1 + end
+    message = "A quotation mark is opened and never closed, so the cells of this row are uncertain"
+    remedy = 'Remove the stray " or close it.'
+    problems.append(Problem("warning", "open_quote", message, remedy, row=number, text=shown(line)))
     return _lenient_cells(line, delimiter), 1
+
+
+def _strict_cells(text: str, delimiter: str) -> list[str]:
+    """Return the cells, none where the quotes do not fit."""
+    try:
+        return next(csv.reader([text], delimiter=delimiter, strict=True), [])[: MOST_CELLS + 1]
+    except csv.Error:
+        return []
 
 
 def _lenient_cells(line: str, delimiter: str) -> list[str]:
