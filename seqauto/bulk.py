@@ -4,22 +4,45 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection, models
 
 
-def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert `rows`, each a value for every one of `fields` (names of model fields, "id" too)."""
-    if not rows:
-        return
-    columns = [model._meta.get_field(name).column for name in fields]
-    if connection.vendor == "postgresql":
-        _copy(model._meta.db_table, columns, rows)
-    else:
-        _execute_many(model._meta.db_table, columns, rows)
+    columns = [model._meta.get_field(name) for name in fields]
+    is_postgres = connection.vendor == "postgresql"
+    converters = {
+        number: convert
+        for number, column in enumerate(columns)
+        if (convert := _converter(column, is_postgres=is_postgres))
+    }
+    write = _copy if is_postgres else _execute_many
+    write(model._meta.db_table, [column.column for column in columns], _converted(rows, converters))
+
+
+def _converter(field: models.Field, *, is_postgres: bool) -> Callable[[Any], Any] | None:
+    """How a value of this field is written, where the driver does not know by itself."""
+    if isinstance(field, models.JSONField):
+        return json.dumps
+    if isinstance(field, models.DateTimeField) and not is_postgres:
+        # The rows of one scan of a run share a moment.
+        return lru_cache(maxsize=4)(connection.ops.adapt_datetimefield_value)
+    return None
+
+
+def _converted(
+    rows: Iterable[Sequence[Any]], converters: dict[int, Callable[[Any], Any]]
+) -> Iterable[list[Any]]:
+    for row in rows:
+        values = list(row)
+        for number, convert in converters.items():
+            values[number] = convert(values[number])
+        yield values
 
 
 def next_ids(model: type[models.Model], count: int) -> Sequence[int]:
@@ -37,23 +60,17 @@ def next_ids(model: type[models.Model], count: int) -> Sequence[int]:
         return range(highest + 1, highest + 1 + count)
 
 
-def _execute_many(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def _execute_many(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     quote = connection.ops.quote_name
     names, marks = ", ".join(map(quote, columns)), ", ".join(["%s"] * len(columns))
     with connection.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO {quote(table)} ({names}) VALUES ({marks})",  # noqa: S608  names come from our models
-            [[_for_sqlite(value) for value in row] for row in rows],
+            rows,
         )
 
 
-def _for_sqlite(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value)
-    return json.dumps(value) if isinstance(value, dict | list) else value
-
-
-def _copy(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def _copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     quote = connection.ops.quote_name
     text = io.StringIO("".join("\t".join(map(_for_copy, row)) + "\n" for row in rows))
     with connection.cursor() as cursor:
@@ -66,8 +83,6 @@ def _for_copy(value: Any) -> str:
         return r"\N"
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, dict | list):
-        value = json.dumps(value)
     return str(value).translate(_COPY_ESCAPES)
 
 

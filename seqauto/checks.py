@@ -1,1 +1,77 @@
 """Settings are checked once, when the site or a command starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from sequencing.layout import FILE_TYPES, pattern_problem
+
+
+@register
+def check_settings(**_kwargs: Any) -> list[CheckMessage]:
+    """All that is wrong with SeqAuto's settings, each with what to do."""
+    return [*_roots(), *_patterns(), *_times(), *_lease(), *_find_scripts()]
+
+
+def _roots() -> Iterator[CheckMessage]:
+    roots = [Path(root) for root in settings.SEQAUTO_SCAN_ROOTS]
+    for root in roots:
+        if not root.is_absolute() or not str(root).isprintable():
+            yield Error(f"SEQAUTO_SCAN_ROOTS: {str(root)!r} is no full path.", id="seqauto.E001")
+        above = [other for other in roots if other != root and other in root.parents]
+        if above or roots.count(root) > 1:
+            yield Error(
+                f"SEQAUTO_SCAN_ROOTS: {root} would be scanned twice.",
+                hint="Name each disk once, and no folder inside another.",
+                id="seqauto.E002",
+            )
+
+
+def _patterns() -> Iterator[CheckMessage]:
+    expressions = {
+        "SEQAUTO_CONTROL_SAMPLE_PATTERN": [settings.SEQAUTO_CONTROL_SAMPLE_PATTERN],
+        "SEQAUTO_SKIP_PATTERNS": settings.SEQAUTO_SKIP_PATTERNS,
+    }
+    for name, texts in expressions.items():
+        for text in texts:
+            try:
+                re.compile(text)
+            except re.error as error:
+                yield Error(f"{name}: {text!r} is no regular expression: {error}.", id="seqauto.E003")
+    for pattern in settings.SEQAUTO_FASTQ_PATTERNS:
+        if problem := pattern_problem(pattern):
+            yield Error(f"SEQAUTO_FASTQ_PATTERNS: {pattern!r}: {problem}.", id="seqauto.E004")
+
+
+def _times() -> Iterator[CheckMessage]:
+    for time in settings.SEQAUTO_SCAN_TIMES:
+        if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", time):
+            yield Error(
+                f"SEQAUTO_SCAN_TIMES: {time!r} is no time.", hint='Write "06:00,19:00".', id="seqauto.E005"
+            )
+
+
+def _lease() -> Iterator[CheckMessage]:
+    if settings.SEQAUTO_HEARTBEAT_SECONDS * 2 > settings.SEQAUTO_LEASE_SECONDS:
+        yield Error(
+            "SEQAUTO_HEARTBEAT_SECONDS must be at most half of SEQAUTO_LEASE_SECONDS.",
+            hint="A scan that misses one beat would lose its lease.",
+            id="seqauto.E006",
+        )
+
+
+def _find_scripts() -> Iterator[CheckMessage]:
+    for kind, command in settings.SEQAUTO_FIND_SCRIPTS.items():
+        if kind not in FILE_TYPES:
+            yield Error(
+                f"SEQAUTO_FIND_SCRIPTS: {kind!r} is no file type; known are {', '.join(FILE_TYPES)}.",
+                id="seqauto.E007",
+            )
+        elif not Path(command.split()[0]).exists():
+            yield Warning(f"SEQAUTO_FIND_SCRIPTS: {command!r} is not there.", id="seqauto.W001")

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -34,6 +34,10 @@ class Lease:
         self.token = uuid.uuid4()
         self.seconds, self.heartbeat_seconds = seconds, heartbeat_seconds
         self.stopped = threading.Event()
+        # Asked once a run of a scan, so the SQL is made once. SQLite locks the whole database anyway.
+        mine = ScanLease.objects.select_for_update().filter(pk=1, token=self.token).values("pk").query
+        with transaction.atomic():
+            self._check = mine.sql_with_params()
 
     def take(self, scan: Scan, holder: str) -> bool:
         """Take the lease if it is free or has expired."""
@@ -47,7 +51,10 @@ class Lease:
 
     def check(self) -> None:
         """Raise LeaseLost unless this is still the holder. Inside a transaction it stays so until the end."""
-        if not ScanLease.objects.select_for_update().filter(pk=1, token=self.token).exists():
+        with connection.cursor() as cursor:
+            cursor.execute(*self._check)
+            still_held = cursor.fetchone()
+        if not still_held:
             raise LeaseLost("The lease of this scan expired and may belong to another scan.")
 
     def renew(self) -> None:

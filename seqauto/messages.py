@@ -57,10 +57,10 @@ def say(
     What is still open stays as it is, with the date it was first said; what is gone is closed by this scan.
     """
     wanted = {notice.key: notice for notice in notices}
-    current = Message.objects.open().filter(run=run) if not is_new_run else Message.objects.none()
     still_open = set()
     gone = []
-    for pk, key in current.values_list("pk", "key"):
+    current = [] if is_new_run else Message.objects.open().filter(run=run).values_list("pk", "key")
+    for pk, key in current:
         if key in wanted:
             still_open.add(key)
         else:

@@ -22,7 +22,7 @@ from django.utils import timezone
 from sequencing.compare import Comparison, FileRecord, KnownFile, compare
 from sequencing.disk import printable, read_metadata
 from sequencing.expected import RunFacts, SampleKey, expected_files
-from sequencing.layout import FILE_TYPES, recognise_layout
+from sequencing.layout import FILE_TYPES, FoundFile, recognise_layout
 from sequencing.reading import RunReading, read_run
 
 from . import bulk, messages
@@ -37,6 +37,9 @@ from .sheets import Sheets, save_samples
 from .trust import KnownRun, lies_under
 
 log = logging.getLogger(__name__)
+
+Files = Mapping[str, Sequence[FoundFile]]
+"""The files of a run by kind."""
 
 # Part of every fingerprint: raise it when the rules of reading change, and every run is read again.
 RULES_VERSION = 1
@@ -93,27 +96,31 @@ class Recorder:
 
     def is_unchanged(self, entry: RunEntry) -> bool:
         known = self.by_path.get(entry.folder)
-        if known is None or self.rules.are_partial:
+        if known is None:
             return False
-        return known.is_legacy or known.fingerprint == self.rules.fingerprint(entry)
+        if known.is_legacy:
+            return True
+        return not self.rules.are_partial and known.fingerprint == self.rules.fingerprint(entry)
 
-    def record(self, entry: RunEntry) -> None:
-        """Bring the database up to what lies in one run folder; what fails there becomes a message there."""
+    def record(self, entry: RunEntry) -> bool:
+        """Bring the database up to what lies in one run folder; say whether anything there was new.
+
+        What fails becomes a message on that run, and no other run suffers.
+        """
         known = self.by_path.get(entry.folder)
-        if known and known.is_legacy:
-            return
         try:
             if entry.skipped:
                 self._record_skipped(entry)
-            elif "" in entry.unreadable:
-                self._record_unread(entry, unread_run())
-            else:
-                self._record_read(entry)
+                return known is None or known.state != RunState.SKIPPED
+            if "" not in entry.unreadable:
+                return self._record_read(entry)
+            self._record_unread(entry, unread_run())
         except (LeaseLost, OperationalError, InterfaceError):
             raise  # not this run's fault
         except Exception as error:
             log.exception("Run folder %s could not be recorded.", entry.folder)
             self._record_unread(entry, failed_run(error))
+        return known is None or known.state != RunState.ERROR
 
     # ---- a run that is passed over, or that failed ----
 
@@ -140,12 +147,13 @@ class Recorder:
 
     # ---- a run that is read ----
 
-    def _record_read(self, entry: RunEntry) -> None:
-        reading = self._read(entry)
+    def _record_read(self, entry: RunEntry) -> bool:
+        files = {kind: self.lists.files(entry, kind) for kind in entry.spans}
+        reading = self._read(entry, files)
         run, notices = self._identify(entry, reading)
-        is_new = run.pk is None
+        is_new, state_before = run.pk is None, run.state
         sheets = Sheets.of(run, reading.sheet, self.scan, is_there="sample_sheet" in entry.spans)
-        comparison = self._compare(entry, reading, run, sheets)
+        comparison = self._compare(entry, files, reading, run, sheets)
         self._describe(run, entry, reading, sheets, comparison)
         notices += sheets.notices + run_notices(entry, reading, comparison)
         with transaction.atomic():
@@ -164,10 +172,10 @@ class Recorder:
             vanished=comparison.vanished,
             changed=comparison.changed,
         )
+        return is_new or bool(sheets.new) or comparison.has_changes or run.state != state_before
 
-    def _read(self, entry: RunEntry) -> RunReading:
+    def _read(self, entry: RunEntry, files: Files) -> RunReading:
         folder = Path(entry.folder)
-        files = {kind: self.lists.files(entry, kind) for kind in entry.spans}
         return read_run(
             folder.name,
             files,
@@ -223,9 +231,9 @@ class Recorder:
         return run
 
     def _compare(
-        self, entry: RunEntry, reading: RunReading, run: SequencingRun, sheets: Sheets
+        self, entry: RunEntry, files: Files, reading: RunReading, run: SequencingRun, sheets: Sheets
     ) -> Comparison:
-        found = [(kind, file) for kind in self.rules.file_types for file in self.lists.files(entry, kind)]
+        found = [(kind, file) for kind in self.rules.file_types for file in files.get(kind, ())]
         known = _known_files(run, self.rules.file_types) if run.pk else []
         fastqs = [file.path for kind, file in found if kind == "fastq"]
         layout = recognise_layout(
@@ -233,7 +241,7 @@ class Recorder:
             sheets.in_force,
             reading.run_info,
             self.rules.fastq_patterns,
-            [file.path for kind in ("run_info", "sample_sheet") for file in self.lists.files(entry, kind)],
+            [file.path for kind in ("run_info", "sample_sheet") for file in files.get(kind, ())],
         )
         run.layout = layout.name
         expected = expected_files(
@@ -293,15 +301,13 @@ class Recorder:
     def _sequencer(self, reading: RunReading) -> Sequencer | None:
         serial = printable(reading.instrument)[:100]
         if serial and serial not in self.sequencers:
-            self.sequencers[serial], _new = Sequencer.objects.get_or_create(
-                serial=serial, defaults={"model": reading.model}
-            )
+            self.sequencers[serial] = Sequencer.objects.create(serial=serial, model=reading.model)
         return self.sequencers.get(serial)
 
     def _experiment(self, reading: RunReading) -> Experiment | None:
         name = printable(reading.run_parameters.experiment_name)[:255] if reading.run_parameters else ""
         if name and name not in self.experiments:
-            self.experiments[name], _new = Experiment.objects.get_or_create(name=name)
+            self.experiments[name] = Experiment.objects.create(name=name)
         return self.experiments.get(name)
 
     def _remember(self, run: SequencingRun) -> None:

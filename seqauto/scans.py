@@ -121,8 +121,7 @@ def create_models(scan: Scan, lists: ListReader, lease: Lease, watch: Callable[[
         recorder = Recorder(scan, lists, _record_rules(scan), lease, changes, known, entries.keys(), trusted)
         for number, entry in enumerate(here, start=1):
             if not recorder.is_unchanged(entry):
-                recorder.record(entry)
-                scan.runs_changed += 1
+                scan.runs_changed += recorder.record(entry)
             progress.recorded(number)
         for run in recorder.missing_runs(
             unreadable=[path for root in lists.roots for path in root.unreadable]

@@ -59,7 +59,8 @@ class Sheets:
 
     def save(self, run: SequencingRun) -> None:
         if self.new:
-            run.sample_sheets.filter(is_current=True).update(is_current=False)
+            if self.new.version > 1:
+                run.sample_sheets.filter(is_current=True).update(is_current=False)
             self.new.run = run
             self.new.save(force_insert=True)
 

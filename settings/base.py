@@ -162,7 +162,6 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 STATIC_URL = "static/"
-STATIC_ROOT = SEQAUTO_VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Served straight from the source folders, so that nothing need be collected before the first start.
 WHITENOISE_USE_FINDERS = True
@@ -232,6 +231,14 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "inte
 CELERY_ENABLE_UTC = True
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# Ends what a dead worker left, and starts a waiting scan whose message was lost; useless when late.
+CELERY_BEAT_SCHEDULE = {
+    "Look after scans": {
+        "task": "seqauto.tasks.scan_run_jobs.tick",
+        "schedule": 30,
+        "options": {"expires": 25, "queue": SEQAUTO_QUEUE},
+    }
+}
 # Log lines of tasks go through Django's LOGGING, where names from disks are made inert.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
