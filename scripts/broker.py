@@ -25,6 +25,7 @@ appendfsync everysec
 save ""
 maxmemory-policy noeviction
 daemonize no
+logfile "valkey.log"
 loglevel warning
 """
 

@@ -1,5 +1,6 @@
 """`make run`: database, demo, then all processes of the Procfile, until Ctrl-C."""
 
+import contextlib
 import io
 import os
 import signal
@@ -20,6 +21,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 PORT = int(os.environ.get("PORT", "8000"))
+STOPPED_BY_A_PERSON = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 URL = f"http://127.0.0.1:{PORT}/"
 
 
@@ -73,20 +75,40 @@ def main() -> int:
     django.setup()
     call_command("migrate", verbosity=0)
     login = call_command("make_demo", stdout=io.StringIO())
-    # Ctrl-C reaches honcho as well, which ends its processes one by one; this process only waits for it.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    # Ctrl-C reaches honcho by itself, which then ends its processes one by one; this process waits for it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     honcho = subprocess.Popen(
         [sys.executable, "-m", "honcho", "--env", os.devnull, "start", *processes()],
         env={**os.environ, "PORT": str(PORT)},
-        preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGINT, signal.SIGTERM)],
+        preexec_fn=prepare_honcho,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
-    signal.signal(signal.SIGTERM, lambda *_: honcho.terminate())
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: honcho.terminate())
     stopped = threading.Event()
     threading.Thread(target=say_when_ready, args=(login, stopped), daemon=True).start()
+    pass_on(honcho)
     code = honcho.wait()
     stopped.set()
-    return code
+    return 0 if code in STOPPED_BY_A_PERSON else code
+
+
+def pass_on(honcho: subprocess.Popen[bytes]) -> None:
+    """Print honcho's lines until it ends.
+
+    Were honcho to write to a closed terminal itself, it would fail there and leave its processes behind.
+    """
+    for line in honcho.stdout or ():
+        with contextlib.suppress(OSError):
+            sys.stdout.buffer.write(line)
+            sys.stdout.flush()
+
+
+def prepare_honcho() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A closed terminal would end honcho at once, and leave its processes behind.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

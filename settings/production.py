@@ -2,7 +2,7 @@
 
 from . import environment
 from .base import *
-from .base import broker_options, database
+from .base import SEQAUTO_VAR_DIR, broker_options, database
 
 DEBUG = False
 SECRET_KEY, _hosts, _database_url = environment.required("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL")
@@ -23,6 +23,7 @@ CSRF_COOKIE_SECURE = True
 
 # Names carry a hash of the content, so that browsers keep files for ever; needs `manage.py collectstatic`.
 WHITENOISE_USE_FINDERS = False
+STATIC_ROOT = SEQAUTO_VAR_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
