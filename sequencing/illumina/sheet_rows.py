@@ -23,9 +23,10 @@ SPELLINGS = {
 }
 SAMPLE_ID_HEADINGS = frozenset({"Sample_ID", "SampleID", "Sample ID", "sample_id", "sampleID", "SAMPLE_ID"})
 _ABSENT = -1
-_LANE = re.compile(r"0*([0-9]{1,2})(?:\.0)?")
 MOST_LANES = 8
-_NO_INDEX = frozenset({"na", "n/a", "none", "null", "nan", "-", "noindex", "no index"})
+_LANE = re.compile(r"0*([0-9]{1,2})(?:\.0)?")
+_LANES = {str(lane): lane for lane in range(1, MOST_LANES + 1)}
+_NO_INDEX = frozenset({"", "NA", "N/A", "NONE", "NULL", "NAN", "-", "NOINDEX", "NO INDEX"})
 _YES = frozenset({"1", "true", "yes", "y", "x", "failed", "fail"})
 RENAME = "Rename it with letters, digits, _ and - only, starting with a letter or digit."
 
@@ -152,6 +153,8 @@ def _check_name(number: int, column: str, text: str, problems: list[Problem]) ->
 
 
 def _read_lane(number: int, column: str, text: str, problems: list[Problem]) -> int | None:
+    if text in _LANES:
+        return _LANES[text]
     if not (match := _LANE.fullmatch(text)):
         message = "The lane is not a number"
         remedy = "Write the number of the lane, or leave the cell empty for all lanes."
@@ -167,7 +170,7 @@ def _read_lane(number: int, column: str, text: str, problems: list[Problem]) -> 
 def _read_index(text: str) -> str:
     """Return an index in upper case; "" where it is written that there is none."""
     index = text.upper().strip("\0 ")
-    return "" if index.lower() in _NO_INDEX else index
+    return "" if index in _NO_INDEX else index
 
 
 def _problem(

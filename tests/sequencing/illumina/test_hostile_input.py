@@ -175,9 +175,9 @@ def test_any_mixture_of_a_sheets_pieces_gives_only_our_own_errors(pieces):
 
 
 TAGS = st.sampled_from(
-    ['<RunInfo Version="6">', '<Run Id="x" Number="1">', "</Run>", "</RunInfo>", "<Reads>", "</Reads>", 
-     '<Read Number="1" NumCycles="9" IsIndexedRead="Y"/>', "<Date>", "200117", "</Date>", "<Tiles>", "</Tiles>",
-     "<!--", "-->",
+    ['<RunInfo Version="6">', '<Run Id="x" Number="1">', "</Run>", "</RunInfo>", "<Reads>", "</Reads>",
+     '<Read Number="1" NumCycles="9" IsIndexedRead="Y"/>', "<Date>", "200117", "</Date>", "<Tiles>",
+     "</Tiles>", "<!--", "-->",
      "<RunParameters>", "</RunParameters>", "<Setup>", "</Setup>", "&lt;", "<![CDATA[", "]]>", "<!DOCTYPE x>"]
 )  # fmt: skip
 
