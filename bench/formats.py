@@ -2,7 +2,7 @@
 
     python -m bench.formats [RUN_INFO_OR_RUN_PARAMETERS_XML ...]
 
-Prints a line a file: milliseconds of CPU of ours and of the plain pass (best of five rounds), and their ratio.
+Prints a line a file: milliseconds of CPU, ours and the plain pass (best of five rounds), and their ratio.
 """
 
 from __future__ import annotations

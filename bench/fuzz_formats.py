@@ -27,8 +27,8 @@ CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus" / "files"
 LARGEST = 100_000
 PIECES = [
     b",", b";", b'"', b"\n", b"\r", b"\r\n", b"\0", b"#", b"[", b"]", b"[Data]\n", b"Sample_ID,", b"Lane,",
-    b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b"<", b">", b"</", b"/>", b"&", b"&a;", b"<!DOCTYPE a>", b"<!--", b"]]>",
-    b"../", b"99999999999999999999", b"\xe2\x80\xae", b"1e9", b"-1", b"N/A", "٣".encode(), b"A" * 5_000,
+    b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b"<", b">", b"</", b"/>", b"&", b"&a;", b"<!DOCTYPE a>", b"<!--",
+    b"]]>", b"../", b"99999999999999999999", b"\xe2\x80\xae", b"1e9", b"-1", b"N/A", b"A" * 5_000,
 ]  # fmt: skip
 
 

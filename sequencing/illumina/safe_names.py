@@ -46,6 +46,8 @@ def hostile_reason(text: str) -> str:
         return "is the name of a folder above or the same folder"
     if text.startswith("-"):
         return "starts with a dash, which a program would read as an option"
+    if "\N{REPLACEMENT CHARACTER}" in text:
+        return "holds a character that cannot be read"
     if not text.isprintable() and any(unicodedata.category(character) in _INVISIBLE for character in text):
         return "holds a line break or an invisible character"
     if (word := text.partition(".")[0].rstrip().lower()) in DEVICES:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .errors import Problem, Severity, shown
 from .safe_names import hostile_reason, is_safe_id, unsafe_reason
 from .sheet_model import SampleRow
-from .sheet_text import Line, column_key
+from .sheet_text import UNREADABLE, Line, column_key
 
 # Every spelling seen, without case and signs; the first that a sheet has counts.
 SPELLINGS = {
@@ -27,6 +27,7 @@ MOST_LANES = 8
 _LANE = re.compile(r"0*([0-9]{1,2})(?:\.0)?")
 _LANES = {str(lane): lane for lane in range(1, MOST_LANES + 1)}
 _NO_INDEX = frozenset({"", "NA", "N/A", "NONE", "NULL", "NAN", "-", "NOINDEX", "NO INDEX"})
+_BLANK_INDEX = UNREADABLE + " "  # an iSeq writes NULs for an index that the run has not
 _YES = frozenset({"1", "true", "yes", "y", "x", "failed", "fail"})
 RENAME = "Rename it with letters, digits, _ and - only, starting with a letter or digit."
 
@@ -169,7 +170,7 @@ def _read_lane(number: int, column: str, text: str, problems: list[Problem]) -> 
 
 def _read_index(text: str) -> str:
     """Return an index in upper case; "" where it is written that there is none."""
-    index = text.upper().strip("\0 ")
+    index = text.upper().strip(_BLANK_INDEX)
     return "" if index in _NO_INDEX else index
 
 

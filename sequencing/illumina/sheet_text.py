@@ -13,6 +13,7 @@ from .errors import Problem, shown
 LARGEST_SHEET = 16 * 1024 * 1024
 MOST_LINES = 50_000
 MOST_CELLS = 1_000
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 MOST_QUOTED_LINES = 20
 LONGEST_QUOTED = 10_000
 
@@ -61,6 +62,8 @@ def decode_sheet(data: bytes, problems: list[Problem]) -> str:
             "The text is not UTF-8; it was read as Windows Western text, so special letters may be wrong"
         )
         problems.append(Problem("warning", "encoding", message, SAVE_AS_CSV))
+    # A NUL cannot be stored by PostgreSQL, nor stand in a path: it becomes the sign of an unreadable character.
+    text = text.replace("\0", UNREADABLE)
     return _LINE_END.sub("\n", text) if "\r" in text else text
 
 

@@ -129,6 +129,16 @@ def test_text_of_western_windows_is_read_with_a_warning():
     assert sheet.problems[0].code == "encoding"
 
 
+def test_no_text_of_a_sheet_holds_a_nul_which_a_database_would_refuse():
+    sheet = parse_sample_sheet(
+        b"[Header]\nDate,\0\n[Data]\nSample_ID,Kit,Description,index\nS1,a\0,b\0c,AC\0GT\n"
+    )
+    row = sheet.rows[0]
+    texts = [*sheet.header.values(), row.description, *row.extra.values(), row.index]
+    assert not any("\0" in text for text in texts)
+    assert [(problem.code, problem.column) for problem in sheet.problems] == [("bad_index", "index")]
+
+
 def test_a_text_found_is_shown_on_one_printable_line_and_shortened():
     [problem] = parse_sample_sheet((HEADER + f"1,S1,,{'X' * 999}\x1b[31m,,P1\n").encode()).problems
     assert len(problem.text) == 200
