@@ -9,7 +9,10 @@ from .models import Message, Scan, SequencingRun
 from .models.scans import ScanStatus
 from .templatetags import looks
 
-NUMBER = {"th": {"class": "num"}, "td": {"class": "num"}}
+
+def _labelled(label: str) -> dict[str, dict[str, str]]:
+    """A column of numbers; on a phone, where rows become cards, each number carries its label."""
+    return {"th": {"class": "num"}, "td": {"class": "num", "data-label": label}}
 
 
 class Plain(tables.Table):
@@ -17,29 +20,21 @@ class Plain(tables.Table):
 
     class Meta:
         template_name = "parts/table.html"
-        attrs = {"class": "table table-hover"}
+        attrs = {"class": "table table-hover cards"}
         default = looks.NOTHING
 
 
 class NumberColumn(tables.Column):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, attrs=NUMBER, **kwargs)
+    def __init__(self, label: str, **kwargs: Any) -> None:
+        super().__init__(label, attrs=_labelled(label), **kwargs)
 
     def render(self, value: int) -> str:
         return looks.thousands(value)
 
 
-class TimeColumn(tables.Column):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, attrs=NUMBER, **kwargs)
-
+class TimeColumn(NumberColumn):
     def render(self, value: Any) -> str:
         return looks.when(value)
-
-
-class EndColumn(TimeColumn):
-    def render(self, value: Any, record: Any) -> str:
-        return looks.when(value, beside=record.created_at)
 
 
 class StageColumn(tables.Column):
@@ -47,26 +42,30 @@ class StageColumn(tables.Column):
 
     def __init__(self, stage: ScanStatus) -> None:
         self.stage = stage.label
-        super().__init__(stage.label, accessor=f"{stage.value}_at", attrs=NUMBER, orderable=False)
+        super().__init__(stage.label, accessor=f"{stage.value}_at", attrs=_labelled(stage.label))
 
     def render(self, value: Any, record: Scan) -> str:
-        took = looks.duration(record.stage_times[self.stage])
-        return format_html('{}<div class="below">{}</div>', looks.when(value, beside=record.created_at), took)
+        return _time_and_duration(record, value, record.stage_times[self.stage])
+
+
+def _time_and_duration(scan: Scan, moment: Any, took: Any) -> str:
+    return format_html(
+        '{}<div class="below">{}</div>', looks.when(moment, beside=scan.created_at), looks.duration(took)
+    )
 
 
 class ScanTable(Plain):
     scan = tables.Column(accessor="pk", linkify=True)
     status = tables.Column()
     started_by = tables.Column(accessor="started_by_name", verbose_name="Started by")
-    created_at = TimeColumn(verbose_name="Created")
+    created_at = TimeColumn("Created")
     scanning_files = StageColumn(ScanStatus.SCANNING_FILES)
     create_models = StageColumn(ScanStatus.CREATE_MODELS)
     scripts_and_jobs = StageColumn(ScanStatus.SCRIPTS_AND_JOBS)
-    ended_at = EndColumn(verbose_name="End")
-    took = tables.Column(accessor="duration", attrs=NUMBER)
-    runs_found = NumberColumn(verbose_name="Runs")
-    files_seen = NumberColumn(verbose_name="Files")
-    changed = tables.Column(accessor="files_changed", attrs=NUMBER)
+    end = tables.Column(accessor="duration", attrs=_labelled("End"))
+    runs_found = NumberColumn("Runs")
+    files_seen = NumberColumn("Files")
+    changed = tables.Column(accessor="files_changed", attrs=_labelled("Changed"))
     task_id = tables.Column(verbose_name="Task ID", attrs={"td": {"class": "mono text-nowrap"}})
 
     class Meta(Plain.Meta):
@@ -79,8 +78,9 @@ class ScanTable(Plain):
     def render_status(self, record: Scan) -> looks.State:
         return looks.state_of(ScanStatus(record.status), reason=record.error)
 
-    def render_took(self, value: Any) -> str:
-        return looks.duration(value)
+    def render_end(self, record: Scan, value: Any) -> str:
+        """When it ended, and under it how long it took from start to end."""
+        return _time_and_duration(record, record.ended_at, value)
 
     def render_files_seen(self, value: int, record: Scan) -> str:
         return looks.NOTHING if record.started_at is None else looks.thousands(value)
@@ -120,7 +120,7 @@ class RunTable(Plain):
     group = tables.Column()
     state = tables.Column()
     found = tables.Column(accessor="files_found", verbose_name="FASTQs found")
-    open_messages = tables.Column(verbose_name="Messages", attrs=NUMBER)
+    open_messages = tables.Column(attrs=_labelled("Messages"), verbose_name="Messages")
 
     class Meta(Plain.Meta):
         empty_text = "No run fits."
@@ -164,8 +164,8 @@ class MessageTable(Plain):
     severity = tables.Column(order_by=("-rank",))
     text = tables.Column(verbose_name="Message", orderable=False)
     run = tables.Column(orderable=False)
-    opened_at = TimeColumn(verbose_name="Since")
-    closed_at = TimeColumn(verbose_name="Closed")
+    opened_at = TimeColumn("Since")
+    closed_at = TimeColumn("Closed")
 
     class Meta(Plain.Meta):
         empty_text = (
@@ -190,7 +190,8 @@ class MessageTable(Plain):
 
     def render_run(self, value: SequencingRun) -> str:
         return format_html(
-            '<a href="{}">{}</a>',
+            '<a href="{}" class="{}">{}</a>',
             value.get_absolute_url(),
+            "" if value.experiment else "mono",
             looks.printable(value.experiment or value.name),
         )

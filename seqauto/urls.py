@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from .views import messages, runs, scans
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="scans"), name="home"),
+    path("", RedirectView.as_view(pattern_name="scans", http_method_names=["get", "head"]), name="home"),
     path("scans/", scans.scans, name="scans"),
     path("scans/live/", scans.scans_live, name="scans_live"),
     path("scans/start/", scans.start_scan, name="start_scan"),

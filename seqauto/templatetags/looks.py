@@ -18,6 +18,8 @@ from seqauto.models import SequencingFile, SequencingRun
 from seqauto.models.runs import RunState
 from seqauto.models.samples import DataState
 from seqauto.models.scans import ScanStatus, Severity
+from sequencing.compare import is_empty_fastq
+from sequencing.layout import FoundFile
 
 register = template.Library()
 
@@ -58,9 +60,6 @@ LOOKS: dict[TextChoices, str] = {
     Severity.WARNING: "warn",
     Severity.INFO: "info",
 }
-
-#: A gzip stream of nothing is 20 bytes, a name in its header and bgzip's end marker add some.
-EMPTY_FASTQ_BYTES = 64
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -128,7 +127,7 @@ def file_state(file: SequencingFile) -> State:
         return state_of(state, "deleted", "was here, gone")
     if state != DataState.COMPLETE or file.size is None:
         return state_of(state, state.label.lower())
-    if file.path.endswith(".fastq.gz") and file.size <= EMPTY_FASTQ_BYTES:
+    if file.file_type == "fastq" and is_empty_fastq(FoundFile(file.path, file.size, 0)):
         return State("empty", "warn", f"0 reads, {file.size} bytes")
     return State(size(file.size), "ok", f"{file.size:,} bytes")
 
@@ -270,6 +269,6 @@ def printable(text: object) -> str:
 
 @register.filter
 def code_words(code: str) -> str:
-    """A message's code as a heading: `no_sample_sheet` is "No sample sheet"."""
-    words = code.replace("_", " ").replace("-", " ").strip()
+    """A code as a heading: `empty_fastq` is "Empty FASTQ"."""
+    words = code.replace("_", " ").replace("fastq", "FASTQ")
     return words[:1].upper() + words[1:]

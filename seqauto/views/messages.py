@@ -1,6 +1,6 @@
 """Messages of all runs and scans: what a person should know, worst first."""
 
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -25,6 +25,6 @@ def messages(request: HttpRequest) -> HttpResponse:
     return render(request, "messages/list.html", context)
 
 
-def worst_first():  # type: ignore[no-untyped-def]
+def worst_first() -> QuerySet[Message]:
     ranks = [When(severity=severity, then=Value(rank)) for rank, severity in enumerate(Severity.values)]
     return Message.objects.annotate(rank=Case(*ranks, output_field=IntegerField())).order_by("rank", "-pk")

@@ -12,11 +12,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Count, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_tables2 import LazyPaginator, RequestConfig
 
 from seqauto import scans as story
@@ -27,6 +27,7 @@ from seqauto.models.samples import DataState
 from seqauto.tables import FLAGS, RunTable
 from seqauto.templatetags import looks
 
+from . import PageRequest
 from .scans import CAN_START, ask_for_scan
 
 RUNS_A_PAGE = 25
@@ -59,7 +60,7 @@ def runs(request: HttpRequest) -> HttpResponse:
     return render(request, "runs/list.html", context)
 
 
-def _listed_runs():  # type: ignore[no-untyped-def]
+def _listed_runs() -> QuerySet[SequencingRun]:
     open_here = Message.objects.open().filter(run=OuterRef("pk")).order_by().values("run")
     counted = open_here.annotate(count=Count("pk")).values("count")
     return (
@@ -123,7 +124,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "runs/files.html", context)
 
 
-def _samples_in_need_first(run: SequencingRun):  # type: ignore[no-untyped-def]
+def _samples_in_need_first(run: SequencingRun) -> QuerySet[SequencingSample]:
     in_need = Q(files__data_state__in=[DataState.NON_EXISTENT, DataState.DELETED, DataState.ERROR])
     return run.samples.annotate(in_need=Count("files", filter=in_need & Q(files__is_expected=True))).order_by(
         "-in_need", "number"
@@ -147,7 +148,9 @@ def _matrix_rows(
     run: SequencingRun, samples: list[SequencingSample], columns: list[Column]
 ) -> list[SampleRow]:
     places = {column: place for place, column in enumerate(columns)}
-    cells: dict[int, list[list[looks.State]]] = {sample.pk: [[] for _ in columns] for sample in samples}
+    cells: dict[int | None, list[list[looks.State]]] = {
+        sample.pk: [[] for _ in columns] for sample in samples
+    }
     for file in run.files.filter(sample__in=samples).order_by("path"):
         cells[file.sample_id][places[file.file_type, file.lane, file.read]].append(looks.file_state(file))
     return [SampleRow(sample, _indexes(sample), cells[sample.pk]) for sample in samples]
@@ -158,7 +161,7 @@ def _indexes(sample: SequencingSample) -> list[str]:
     return list(dict.fromkeys(sample.indexes.split()))
 
 
-@require_GET
+@require_safe
 def run_missing(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Full paths of the files that should be there and are not, a line each."""
     run = get_object_or_404(SequencingRun, pk=pk)
@@ -186,7 +189,7 @@ def run_sheet(request: HttpRequest, pk: int) -> HttpResponse:
         "versions": versions,
         "shown": shown,
         "lines": _sheet_lines(shown) if shown else [],
-        "is_cut": bool(shown) and len(shown.content) > SHEET_BYTES_SHOWN,
+        "is_cut": shown is not None and len(shown.content) > SHEET_BYTES_SHOWN,
         "problems": _problems(shown) if shown else [],
     }
     return render(request, "runs/sheet.html", context)
@@ -272,7 +275,7 @@ class FlagsForm(forms.ModelForm):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_only
-def run_flags(request: HttpRequest, pk: int) -> HttpResponse:
+def run_flags(request: PageRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         run = _run(pk)
         return _flags_page(request, run, FlagsForm(instance=run))
@@ -295,14 +298,14 @@ def _flags_page(request: HttpRequest, run: SequencingRun, form: FlagsForm) -> Ht
     return render(request, "runs/flags.html", context, status=422 if form.errors else 200)
 
 
-def note(request: HttpRequest, run: SequencingRun, text: str) -> None:
+def note(request: PageRequest, run: SequencingRun, text: str) -> None:
     """Leave an audit row: who did what to the run, when and why."""
-    LogEntry.objects.log_actions(request.user.pk, [run], CHANGE, text, single_object=True)
+    LogEntry.objects.log_actions(request.user.id, [run], CHANGE, text, single_object=True)
 
 
 @require_POST
 @permission_required(CAN_START, raise_exception=True)
-def run_rescan(request: HttpRequest, pk: int) -> HttpResponse:
+def run_rescan(request: PageRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(SequencingRun, pk=pk)
     disabled = story.why_disabled()
     if disabled:

@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 
 from seqauto import scan_lists
 from seqauto import scans as story
-from seqauto.models import Message, Scan, SequencingFile, SequencingRun
+from seqauto.models import Scan, SequencingFile, SequencingRun
 from seqauto.models.samples import DataState
 from seqauto.models.scans import ScanSource, ScanStatus, Severity
 from seqauto.tables import ScanTable
@@ -24,6 +24,7 @@ from seqauto.tasks.scan_run_jobs import queue_scan
 from seqauto.tasks.schedule import next_scheduled_at
 from seqauto.templatetags import looks
 
+from . import PageRequest
 from .progress import Progress, progress_of
 
 SCANS_A_PAGE = 25
@@ -108,12 +109,12 @@ def _progress_with_queue(scan: Scan) -> Progress:
 
 @require_POST
 @permission_required(CAN_START, raise_exception=True)
-def start_scan(request: HttpRequest) -> HttpResponse:
+def start_scan(request: PageRequest) -> HttpResponse:
     ask_for_scan(request)
     return redirect("scans")
 
 
-def ask_for_scan(request: HttpRequest) -> None:
+def ask_for_scan(request: PageRequest) -> None:
     """Queue a scan, unless one waits already, and tell the user what will happen."""
     waiting = story.waiting_scan()
     if waiting:
@@ -226,7 +227,7 @@ def _message_groups(scan: Scan) -> list[dict[str, Any]]:
     ]
 
 
-def _message_group(rows: list[Message]) -> dict[str, Any]:
+def _message_group(rows: list[Any]) -> dict[str, Any]:
     first = rows[0]
     same_remedy = len({row.remedy for row in rows}) == 1
     return {

@@ -1,0 +1,136 @@
+"""The admin. What scans own can be looked at here but not changed; people own flags, names and models."""
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from .models import (
+    Experiment,
+    Message,
+    SampleSheet,
+    Scan,
+    ScanLease,
+    ScanRoot,
+    Sequencer,
+    SequencingFile,
+    SequencingRun,
+    SequencingSample,
+)
+from .tables import FLAGS
+from .templatetags import looks
+
+
+class OwnedByScans(admin.ModelAdmin):
+    """Read only: the next scan would write it again."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Sequencer)
+class SequencerAdmin(admin.ModelAdmin):
+    list_display = ["serial", "model"]
+    list_filter = ["model"]
+    search_fields = ["serial", "model"]
+    readonly_fields = ["serial"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(Experiment)
+class ExperimentAdmin(OwnedByScans):
+    list_display = ["name"]
+    search_fields = ["name"]
+
+
+@admin.register(SequencingRun)
+class SequencingRunAdmin(admin.ModelAdmin):
+    list_display = ["name", "experiment", "sequencer", "date", "group", "state", *FLAGS]
+    list_filter = ["state", *FLAGS, "sequencer__model"]
+    list_select_related = ["experiment", "sequencer"]
+    search_fields = ["name", "flowcell", "experiment__name"]
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [field.name for field in SequencingRun._meta.fields if field.name not in FLAGS]
+
+    def save_model(self, request: HttpRequest, obj: SequencingRun, form: object, change: bool) -> None:
+        # Only the flags: a scan may write the run's other fields at this moment.
+        obj.save(update_fields=[*FLAGS, "updated_at"])
+
+
+@admin.register(SampleSheet)
+class SampleSheetAdmin(OwnedByScans):
+    list_display = ["run", "version", "is_current", "format", "sample_count", "seen_at"]
+    list_filter = ["is_current", "format"]
+    list_select_related = ["run"]
+    search_fields = ["run__name"]
+    exclude = ["content"]
+    readonly_fields = ["as_read"]
+
+    @admin.display(description="content")
+    def as_read(self, sheet: SampleSheet) -> str:
+        return looks.printable(sheet.text[:20_000]).replace("\\r", "").replace("\\n", "\n")
+
+    def get_queryset(self, request: HttpRequest):  # type: ignore[no-untyped-def]
+        return super().get_queryset(request).defer("content")
+
+
+@admin.register(SequencingSample)
+class SequencingSampleAdmin(OwnedByScans):
+    list_display = ["sample_id", "project", "run", "number", "lanes", "is_control", "is_failed"]
+    list_filter = ["is_control", "is_failed"]
+    list_select_related = ["run"]
+    search_fields = ["sample_id__startswith"]
+
+
+@admin.register(SequencingFile)
+class SequencingFileAdmin(OwnedByScans):
+    list_display = ["path", "run", "file_type", "data_state", "is_expected", "lane", "read", "size"]
+    list_filter = ["file_type", "data_state"]
+    list_select_related = ["run"]
+    search_fields = ["run__name", "sample__sample_id__startswith"]
+    raw_id_fields = ["run", "sample"]
+
+
+@admin.register(Scan)
+class ScanAdmin(OwnedByScans):
+    list_display = ["id", "status", "source", "started_by", "created_at", "finished_at", "error_at", "error"]
+    list_filter = ["status", "source"]
+    list_select_related = ["started_by"]
+    search_fields = ["task_id", "error"]
+
+
+@admin.register(ScanLease)
+class ScanLeaseAdmin(OwnedByScans):
+    list_display = ["__str__", "scan", "expires_at"]
+
+
+@admin.register(ScanRoot)
+class ScanRootAdmin(OwnedByScans):
+    list_display = ["path", "device", "has_sentinel", "scanned_at"]
+
+
+@admin.register(Message)
+class MessageAdmin(OwnedByScans):
+    list_display = ["text", "severity", "code", "run", "scan", "opened_at", "closed_at"]
+    list_filter = ["severity", "code", ("closed_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["run", "scan"]
+    search_fields = ["text", "run__name"]

@@ -1,0 +1,252 @@
+"""Who may do what at which address: every address stands in one table, and nothing else is allowed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.test import Client
+from django.urls import URLPattern, get_resolver, reverse
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+from page_rows import add_message, add_run, add_scan, add_sheet
+
+from seqauto.admin import OwnedByScans
+from seqauto.models import Experiment, ScanLease, ScanRoot, Sequencer, SequencingRun
+
+pytestmark = pytest.mark.django_db
+
+EVERYONE = {"anonymous", "plain", "operator", "staff", "superuser"}
+USERS = EVERYONE - {"anonymous"}
+SCANNERS = {"operator", "superuser"}
+STAFF = {"staff", "superuser"}
+SUPERUSER = {"superuser"}
+NOBODY: set[str] = set()
+#: Not refused but redirected to the admin's index, where the login form waits.
+SENT_AWAY = {"plain", "operator"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may read, and who may write by POST; no other method does anything anywhere."""
+
+    read: set[str]
+    post: frozenset[str] | set[str] = frozenset()
+
+
+MATRIX = {
+    "login": Rule(EVERYONE, EVERYONE),
+    "logout": Rule(NOBODY, USERS),
+    "home": Rule(USERS),
+    "scans": Rule(USERS),
+    "scans_live": Rule(USERS),
+    "start_scan": Rule(NOBODY, SCANNERS),
+    "scan": Rule(USERS),
+    "scan_live": Rule(USERS),
+    "scan_changes": Rule(USERS),
+    "scan_list": Rule(USERS),
+    "runs": Rule(USERS),
+    "run": Rule(USERS),
+    "run_missing": Rule(USERS),
+    "run_sheet": Rule(USERS),
+    "run_messages": Rule(USERS),
+    "run_history": Rule(USERS),
+    "run_flags": Rule(STAFF, STAFF),
+    "run_rescan": Rule(NOBODY, SCANNERS),
+    "messages": Rule(USERS),
+    "admin:index": Rule(STAFF, STAFF),
+    "admin:login": Rule(EVERYONE, EVERYONE),
+    "admin:logout": Rule(SENT_AWAY, USERS),
+    "admin:password_change": Rule(STAFF, STAFF),
+    "admin:password_change_done": Rule(STAFF),
+    "admin:autocomplete": Rule(NOBODY, NOBODY),
+    "admin:jsi18n": Rule(STAFF),
+    "admin:view_on_site": Rule(STAFF, STAFF),
+    "admin:app_list": Rule(SUPERUSER, SUPERUSER),
+    "admin:auth_user_password_change": Rule(SUPERUSER, SUPERUSER),
+}
+
+
+def admin_rule(name: str) -> Rule | None:
+    """The rule of one admin page of one model: superusers only: nobody else has its permissions."""
+    for model, model_admin in admin.site._registry.items():
+        page = name.removeprefix(f"admin:{model._meta.app_label}_{model._meta.model_name}_")
+        if page in {"changelist", "history"}:
+            return Rule(SUPERUSER, SUPERUSER)
+        if page in {"add", "change", "delete"}:
+            return _admin_form_rule(page, model, model_admin)
+    return None
+
+
+def _admin_form_rule(page: str, model: type, model_admin: admin.ModelAdmin) -> Rule:
+    if isinstance(model_admin, OwnedByScans):
+        return Rule(SUPERUSER) if page == "change" else Rule(NOBODY)
+    may_not = {Sequencer: {"add"}, SequencingRun: {"add", "delete"}}.get(model, set())
+    return Rule(NOBODY) if page in may_not else Rule(SUPERUSER, SUPERUSER)
+
+
+def addresses() -> Iterator[tuple[str, URLPattern]]:
+    """(name, pattern) of every address of the site, however deep."""
+
+    def walk(patterns, prefix: str) -> Iterator[tuple[str, URLPattern]]:
+        for entry in patterns:
+            if isinstance(entry, URLPattern):
+                yield f"{prefix}{entry.name}", entry
+            else:
+                yield from walk(entry.url_patterns, f"{entry.namespace}:" if entry.namespace else prefix)
+
+    yield from walk(get_resolver().url_patterns, "")
+
+
+def rule_of(name: str) -> Rule | None:
+    return MATRIX.get(name) or admin_rule(name)
+
+
+#: Two addresses of the admin have no name: its catch-all, and the old form of a change page, which redirects.
+UNNAMED = "admin:None"
+NAMES = sorted({name for name, _pattern in addresses()} - {UNNAMED})
+
+
+def test_promise_48_every_address_stands_in_the_matrix():
+    missing = [name for name in NAMES if rule_of(name) is None]
+    assert missing == [], "Say in MATRIX who may read and write at these addresses."
+
+
+def test_promise_48_the_matrix_names_no_address_that_is_gone():
+    assert sorted(set(MATRIX) - set(NAMES)) == []
+
+
+@pytest.fixture
+def clients() -> dict[str, Client]:
+    users = {
+        "plain": User.objects.create_user("plain"),
+        "operator": User.objects.create_user("operator"),
+        "staff": User.objects.create_user("staff", is_staff=True),
+        "superuser": User.objects.create_superuser("superuser"),
+    }
+    users["operator"].user_permissions.add(Permission.objects.get(codename="seqauto_scan_initiate"))
+    clients = {"anonymous": Client()}
+    for role, user in users.items():
+        clients[role] = Client()
+        clients[role].force_login(user)
+    return clients
+
+
+@pytest.fixture
+def rows(settings, tmp_path):
+    """A row of every model that has an admin page, so that no page is refused for want of one."""
+    settings.SEQAUTO_SCAN_RESOURCES_DIR = tmp_path
+    scan, run = add_scan(files_appeared=1), add_run(samples=1)
+    add_sheet(run)
+    add_message(run)
+    Experiment.objects.create(name="Haem_26_211")
+    ScanLease.objects.get_or_create(pk=1)
+    ScanRoot.objects.create(path="/archive", device=1)
+    Group.objects.create(name="lab")
+    every_hour = IntervalSchedule.objects.create(every=1, period="hours")
+    CrontabSchedule.objects.create()
+    SolarSchedule.objects.create(event="sunrise", latitude=0, longitude=0)
+    ClockedSchedule.objects.create(clocked_time="2026-11-21T06:00Z")
+    PeriodicTask.objects.create(name="task", task="task", interval=every_hour)
+    folder = tmp_path / f"scan_{scan.pk}"
+    folder.mkdir()
+    (folder / "fastq.tsv").write_text("")
+    return {"scan": scan, "run": run}
+
+
+def address_of(name: str, rows) -> str:
+    """The address filled in with rows that exist."""
+    pattern = dict(addresses())[name]
+    values = {
+        "pk": rows["run"].pk if name.startswith("run") else rows["scan"].pk,
+        "kind": "appeared",
+        "name": "fastq.tsv",
+        "app_label": "seqauto",
+        "content_type_id": 1,
+        "id": 1,
+        "object_id": 1,
+    }
+    for model in admin.site._registry:
+        if name.startswith(f"admin:{model._meta.app_label}_{model._meta.model_name}_"):
+            values["object_id"] = values["id"] = model._default_manager.order_by("pk").first().pk
+    if name == "admin:view_on_site":
+        values["content_type_id"] = Permission.objects.get(codename="view_scan").content_type_id
+        values["object_id"] = rows["scan"].pk
+    keys = pattern.pattern.converters or pattern.pattern.regex.groupindex
+    return reverse(name, kwargs={key: values[key] for key in keys})
+
+
+@contextmanager
+def nothing_is_written() -> Iterator[None]:
+    """Fails where a row is made, changed or deleted; sessions apart, which keep who is logged in."""
+    writes = []
+
+    def watch(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        verb = sql.split(maxsplit=1)[0].upper()
+        touches_rows = verb == "INSERT" or (verb in {"UPDATE", "DELETE"} and context["cursor"].rowcount)
+        if touches_rows and "django_session" not in sql:
+            writes.append(sql)
+        return result
+
+    with connection.execute_wrapper(watch):
+        yield
+    assert writes == []
+
+
+def is_refused(response) -> bool:
+    """Forbidden, hidden, no such method, or sent to log in."""
+    return response.status_code in {403, 404, 405} or "login/?next=" in response.headers.get("Location", "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_promise_48_only_what_is_listed_is_allowed(name, clients, rows):
+    rule, address = rule_of(name), address_of(name, rows)
+    # Logging out ends a role's session, so POST comes after all that the role does otherwise.
+    for method, roles in {"GET": rule.read, "HEAD": rule.read, "POST": rule.post}.items():
+        for role, client in clients.items():
+            may_write = method == "POST" and role in roles
+            with nullcontext() if may_write else nothing_is_written():
+                response = client.generic(method, address)
+            assert is_refused(response) == (role not in roles), (role, method, response.status_code)
+            assert response.status_code < 500
+
+
+def test_promise_48_no_other_method_writes(clients, rows):
+    for name in NAMES:
+        for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
+            with nothing_is_written():
+                clients["superuser"].generic(method, address_of(name, rows))
+
+
+def test_promise_48_nothing_is_posted_without_a_csrf_token(clients, rows):
+    for client in clients.values():
+        client.handler.enforce_csrf_checks = True
+    for name in NAMES:
+        for role in ("anonymous", "superuser"):
+            with nothing_is_written():
+                assert clients[role].post(address_of(name, rows)).status_code == 403, name
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("admin:")])
+def test_anonymous_users_see_the_login_form_only(name, clients, rows):
+    address = address_of(name, rows)
+    response = clients["anonymous"].get(address, follow=True)
+    assert response.templates[0].name == "registration/login.html"
+    assert rows["run"].name.encode() not in response.content
+
+
+def test_an_anonymous_user_cannot_tell_which_runs_exist(clients, rows):
+    there, absent = (clients["anonymous"].get(f"/runs/{pk}/") for pk in (rows["run"].pk, 999_999))
+    assert (there.status_code, there["Location"].replace(str(rows["run"].pk), "999999")) == (
+        302,
+        absent["Location"],
+    )
