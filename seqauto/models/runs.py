@@ -57,12 +57,9 @@ class SequencingRun(models.Model):
     group = models.CharField(
         max_length=500, blank=True, db_index=True, help_text="Folders between root and run: the kit."
     )
-    identity = models.CharField(
-        max_length=255,
-        unique=True,
-        null=True,
-        editable=False,
-        help_text="Instrument, run number and flow cell. Empty for the second of two folders that claim one run.",
+    # NULL, not "", for the second of two folders that claim one run: NULLs are never equal.
+    identity = models.CharField(  # noqa: DJ001
+        max_length=255, unique=True, null=True, editable=False, help_text="Instrument, number and flow cell."
     )
     sequencer = models.ForeignKey(Sequencer, models.PROTECT, null=True, blank=True, related_name="runs")
     experiment = models.ForeignKey(Experiment, models.PROTECT, null=True, blank=True, related_name="runs")

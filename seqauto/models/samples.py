@@ -54,7 +54,7 @@ class SequencingSample(models.Model):
     """One sample of a run, as its current sheet describes it, however many rows it stands on."""
 
     run = models.ForeignKey(SequencingRun, models.CASCADE, related_name="samples", db_index=False)
-    sample_id = models.CharField("sample ID", max_length=255, db_index=True)
+    sample_id = models.CharField("sample ID", max_length=255)
     sample_name = models.CharField(max_length=255, blank=True)
     project = models.CharField(max_length=255, blank=True)
     number = models.PositiveIntegerField(help_text="n of _S<n>_: its order in the sheet.")
@@ -68,6 +68,10 @@ class SequencingSample(models.Model):
         ordering = ["run", "number"]
         constraints = [
             models.UniqueConstraint(fields=["run", "project", "sample_id"], name="one_sample_a_run"),
+        ]
+        indexes = [
+            # Serves equality and prefixes alike, in any collation.
+            models.Index(fields=["sample_id"], opclasses=["varchar_pattern_ops"], name="sample_by_id"),
         ]
 
     def __str__(self) -> str:
