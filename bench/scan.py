@@ -107,8 +107,11 @@ def _database(url: str) -> Iterator[str]:
 def _start_up() -> Line:
     """`manage.py help` beside a Python that imports nothing: what every command pays before it begins."""
     bare = _median(lambda: subprocess.run([sys.executable, "-c", ""], check=True))
-    ours = _median(lambda: subprocess.run([sys.executable, "manage.py", "check"], cwd=HERE, check=True,
-                                          env={**os.environ, "SEQAUTO_VAR_DIR": "/tmp"}, capture_output=True))  # fmt: skip  # noqa: S108
+    environment = {**os.environ, "SEQAUTO_VAR_DIR": tempfile.gettempdir()}
+    command = [sys.executable, "manage.py", "check"]
+    ours = _median(
+        lambda: subprocess.run(command, cwd=HERE, check=True, env=environment, capture_output=True)
+    )
     return Line("manage.py check / bare Python", ours / bare, "×", None, f"{ours:.2f} s")
 
 

@@ -17,7 +17,7 @@ logging.disable(logging.INFO)  # five hundred lines of progress say nothing here
 from django.core.management import call_command  # noqa: E402  Django must be set up first
 from django.db import connection  # noqa: E402
 
-from bench.archive import write_archive  # noqa: E402
+from bench.archive import runs_in, write_archive  # noqa: E402
 from bench.report import Line  # noqa: E402
 from seqauto import scans  # noqa: E402
 from seqauto.models import SampleSheet, Scan, SequencingFile, SequencingRun, SequencingSample  # noqa: E402
@@ -27,17 +27,17 @@ ROUNDS = 5
 ROWS = (SequencingRun, SampleSheet, SequencingSample, SequencingFile)
 
 
-def main(archive: Path, runs: int, samples: int) -> None:
+def main(archive: Path, samples: int) -> None:
     call_command("migrate", verbosity=0)
     for line in _first_scan():
         print(line.write())
     finds, rescans, walks, new_runs = [], [], [], []
-    for number in range(ROUNDS):
+    for _round in range(ROUNDS):
         finds.append(_find(archive))
         scan = _scan()
         walks.append(_seconds(scan, ScanStatus.SCANNING_FILES))
         rescans.append(_total(scan))
-        write_archive(archive, 1, samples, first=runs + 1 + number)
+        write_archive(archive, 1, samples, first=runs_in(archive) + 1)
         new_runs.append(_total(_scan()))
     find = statistics.median(finds)
     walk, rescan, new_run = map(statistics.median, (walks, rescans, new_runs))
@@ -60,9 +60,9 @@ def _first_scan() -> list[Line]:
     detail = f"{rows:,} rows; client {client:.1f} s, server {server:.1f} s of CPU"
     return [
         Line(
-            "first scan, both stages: rows a CPU-second",
+            "first scan, both stages",
             rows / (client + server),
-            "rows/s",
+            "rows/CPU-s",
             target,
             detail,
             True,
@@ -77,7 +77,7 @@ def _cpu_of(work: Callable[[], object]) -> float:
 
 
 def _server_cpu() -> float:
-    """CPU seconds of the PostgreSQL process that serves us; 0 where it is not on this machine, and on SQLite."""
+    """CPU seconds of the PostgreSQL process that serves us; 0 where it is elsewhere, and on SQLite."""
     if connection.vendor != "postgresql":
         return 0.0
     with connection.cursor() as cursor:
@@ -114,4 +114,4 @@ def _total(scan: Scan) -> float:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -49,7 +49,7 @@ class Scan(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
     task_id = models.CharField("task ID", max_length=64, blank=True)
-    slot = models.CharField(  # noqa: DJ001  NULL where no schedule asked: NULLs are never equal
+    slot = models.CharField(
         max_length=40,
         unique=True,
         null=True,
