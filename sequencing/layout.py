@@ -298,8 +298,8 @@ def _likeliest(path: str, name: FastqName, candidates: Sequence[Sample]) -> Samp
 
 _ENOUGH = 12  # FASTQs to learn a pattern from
 _ANALYSIS = re.compile(r"(?:^|/)Analysis/(\d+)/")
-_ILLUMINA_END = "_{read}_001.fastq.gz"
 _BASE_CALLS_FOLDER = "Data/Intensities/BaseCalls"
+_ON_BOARD_FOLDER = "Analysis/1/Data/BCLConvert/fastq"
 
 
 def recognise_layout(
@@ -342,21 +342,25 @@ def _likely_layout(
     if any(path.startswith(("0_fastq/", "4_QC/")) for path in metadata_paths):
         pattern = "0_fastq/{sample_id}_{read}.fastq.gz"
         return Layout("", tool, pattern, pattern)
+    if version == "casava":  # CASAVA 1.8 user guide, "FASTQ files"
+        name = "{sample_id}_{index}_L{lane:03d}_{read}_001.fastq.gz"
+        pattern = "Unaligned/Project_{project}/Sample_{sample_id}/" + name
+        return Layout("", tool, pattern, pattern)
+    written = converter_layout(tool, sheet)
+    on_board = run_info is not None and instrument_model(run_info.instrument).startswith("NovaSeq X")
+    folder = _ON_BOARD_FOLDER if on_board and tool == "bcl-convert" else _BASE_CALLS_FOLDER
+    return Layout("", tool, f"{folder}/{written.pattern}", f"{folder}/{written.named_pattern}")
+
+
+def converter_layout(tool: str, sheet: SampleSheet | None) -> Layout:
+    """Return where "bcl-convert" or "bcl2fastq" writes the FASTQs of a sheet, inside its output folder.
+
+    Without options: BCL Convert then makes no project folders, bcl2fastq always does.
+    """
     lane = "" if sheet and is_yes(sheet.settings.get("NoLaneSplitting", "")) else "_L{lane:03d}"
-    if (
-        version == "casava"
-    ):  # CASAVA 1.8 user guide, "FASTQ files": Project_<p>/Sample_<s>/<s>_<index>_L00<n>_R1
-        folder = "Unaligned/Project_{project}/Sample_{sample_id}"
-        pattern = folder + "/{sample_id}_{index}" + lane + _ILLUMINA_END
-        return Layout("", tool, pattern, pattern)
-    end = "_S{number}" + lane + _ILLUMINA_END
-    if tool == "bcl-convert":
-        on_board = run_info is not None and instrument_model(run_info.instrument).startswith("NovaSeq X")
-        folder = "Analysis/1/Data/BCLConvert/fastq" if on_board else _BASE_CALLS_FOLDER
-        pattern = folder + "/{sample_id}" + end
-        return Layout("", tool, pattern, pattern)
-    pattern = _BASE_CALLS_FOLDER + "/{project}/{sample_id}" + end
-    return Layout("", tool, pattern, _with_own_name(pattern, tool))
+    name = "{sample_id}_S{number}" + lane + "_{read}_001.fastq.gz"
+    pattern = name if tool == "bcl-convert" else "{project}/" + name
+    return Layout(tool, tool, pattern, _with_own_name(pattern, tool))
 
 
 def is_yes(text: str) -> bool:

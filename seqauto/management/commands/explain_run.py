@@ -1,0 +1,68 @@
+"""`manage.py explain_run PATH`: all that is read from a run folder, and why. Touches no database."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from sequencing.disk import DiskError, read_metadata, walk_run
+from sequencing.explain import explain_run, unreadable_run
+
+from ..explained_text import run_lines
+
+
+class Command(BaseCommand):
+    help = (
+        "Says all that is read from a run folder and why: name, RunInfo.xml, RunParameters.xml, sample "
+        "sheet, completion, expected files and which of them are there, and what is wrong, with remedies. "
+        "Ends with 1 where there is an error: the folder, its sheet or its RunInfo.xml cannot be used, or "
+        "there is no sheet."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("path", metavar="PATH", help="the run folder")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, **options: Any) -> None:
+        explained = explain_folder(options["path"])
+        if options["json"]:
+            self.stdout.write(json.dumps(explained, indent=2))
+        else:
+            for line in run_lines(explained):
+                self.stdout.write(line)
+        if explained["errors"]:
+            sys.exit(1)
+
+
+def explain_folder(path: str) -> dict[str, Any]:
+    name = os.path.basename(os.path.abspath(path))
+    folder = os.path.realpath(path)
+    try:
+        os.scandir(folder).close()
+        listing = walk_run(folder)
+        is_skipped = os.path.lexists(os.path.join(folder, settings.SEQAUTO_SKIP_MARKER))
+    except DiskError as error:
+        return {"path": path, **unreadable_run(name, str(error))}
+    except (OSError, ValueError) as error:
+        return {"path": path, **unreadable_run(name, getattr(error, "strerror", None) or str(error))}
+    pattern = settings.SEQAUTO_CONTROL_SAMPLE_PATTERN
+    explained = explain_run(
+        name,
+        listing.files,
+        lambda inside: read_metadata(Path(folder, inside)),
+        now=timezone.now(),
+        unreadable=listing.unreadable,
+        oddities=listing.oddities,
+        control_pattern=re.compile(pattern) if pattern else None,
+        fastq_patterns=settings.SEQAUTO_FASTQ_PATTERNS,
+        markers=settings.SEQAUTO_MARKERS,
+    )
+    skipped = f"scans pass over it: {settings.SEQAUTO_SKIP_MARKER} lies in it" if is_skipped else None
+    return {"path": path, "skipped": skipped, **explained}

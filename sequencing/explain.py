@@ -1,0 +1,262 @@
+"""All that SeqAuto reads from a run folder or a sample sheet, and why, as plain values. Pure.
+
+The keys of each part are those of `illumina.summary`. Texts are as they stand in the files: whoever prints
+them escapes them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from .compare import Comparison, FileRecord, compare
+from .expected import RunFacts, SampleKey, expected_files, sample_key
+from .illumina.errors import Problem, shown
+from .illumina.run_info import RunInfo
+from .illumina.run_name import RunName
+from .illumina.sample_sheet import Sample, SampleSheet
+from .illumina.summary import summarise_problem, summarise_run_info, summarise_run_parameters, summarise_sheet
+from .layout import FILE_TYPES, FoundFile, choose_metadata, converter_layout, recognise_layout
+from .reading import RunReading, read_run
+from .sheet_and_run import problems_of_sheet_on_run
+
+Explained = dict[str, Any]
+
+
+def explain_sheet(sheet: SampleSheet, run_info: RunInfo | None = None) -> Explained:
+    """Say what a sheet says; with its run also how it fits, and which FASTQs each converter makes of it."""
+    explained = summarise_sheet(sheet) | {"samples": [_sample(sample) for sample in sheet.samples]}
+    if run_info is not None:
+        fit = [summarise_problem(problem) for problem in problems_of_sheet_on_run(sheet, run_info)]
+        explained["warnings"] += fit
+        explained["run_info"] = summarise_run_info(run_info)
+        explained["expected_fastqs"] = {
+            tool: [
+                file.path for file in expected_files(RunFacts(run_info, sheet), converter_layout(tool, sheet))
+            ]
+            for tool in ("bcl-convert", "bcl2fastq")
+        }
+    return explained
+
+
+def explain_run(
+    folder_name: str,
+    files: Mapping[str, Sequence[FoundFile]],
+    read: Callable[[str], bytes],
+    *,
+    now: datetime,
+    unreadable: Collection[str] = (),
+    oddities: Collection[tuple[str, str]] = (),
+    control_pattern: re.Pattern[str] | None = None,
+    fastq_patterns: Sequence[str] = (),
+    markers: Mapping[str, Sequence[str]] | None = None,
+) -> Explained:
+    """Say all that is read from a run folder, as a scan would read it for the first time.
+
+    `files` are those of a walk, by kind; `read` gives a file's bytes by its path inside the run, or raises
+    OSError; `unreadable` and `oddities` are what the walk could not read or passed over.
+    """
+    reading = read_run(folder_name, files, read, now=now, markers=markers)
+    sheet = reading.sheet.sheet if reading.sheet else None
+    found = [(kind, file) for kind in FILE_TYPES for file in files.get(kind, ())]
+    metadata = [file.path for kind in ("run_info", "sample_sheet") for file in files.get(kind, ())]
+    fastqs = [file.path for file in files.get("fastq", ())]
+    layout = recognise_layout(fastqs, sheet, reading.run_info, fastq_patterns, metadata)
+    facts = RunFacts(reading.run_info, sheet, is_sequencing=reading.is_sequencing, run_name=folder_name)
+    expected = expected_files(facts, layout, control_pattern=control_pattern)
+    comparison = compare(
+        expected,
+        found,
+        [],
+        samples=sheet.samples if sheet else (),
+        layout=layout,
+        unreadable=unreadable,
+        is_sequencing=reading.is_sequencing,
+    )
+    problems = [*_run_problems(reading, files, unreadable, oddities), *_file_problems(comparison, reading)]
+    told = [{"file": path, **summarise_problem(problem)} for path, problem in problems]
+    return {
+        "folder_name": folder_name,
+        "name": _name(reading.name),
+        "instrument": {"serial": reading.instrument or None, "model": reading.model or None},
+        "identity": reading.identity,
+        "run_info": _part(reading, files, "run_info"),
+        "run_parameters": _part(reading, files, "run_parameters"),
+        "sample_sheet": _part(reading, files, "sample_sheet"),
+        "completion": _completion(reading),
+        "layout": {"name": layout.name, "pattern": layout.pattern},
+        **_files(comparison, [sample_key(sample) for sample in sheet.samples] if sheet else []),
+        "errors": [problem for problem in told if problem["severity"] == "error"],
+        "warnings": [problem for problem in told if problem["severity"] == "warning"],
+    }
+
+
+def unreadable_run(folder_name: str, why: str) -> Explained:
+    """What there is to say of a folder that cannot be read at all."""
+    remedy = "Check the path, and that this account may read the folder."
+    problem = Problem("error", "unreadable_folder", f"The folder cannot be read: {shown(why)}", remedy)
+    told = {"file": "", **summarise_problem(problem)}
+    return {"folder_name": folder_name, "errors": [told], "warnings": []}
+
+
+# ---- Parts ----------------------------------------------------------------------------------------
+
+
+def _name(name: RunName | None) -> Explained | None:
+    if name is None:
+        return None
+    return {
+        "prefix": name.prefix,
+        "date": name.date.isoformat(),
+        "instrument": name.instrument,
+        "run_number": name.run_number,
+        "position": name.position,
+        "flowcell": name.flowcell,
+        "suffix": name.suffix,
+    }
+
+
+def _part(reading: RunReading, files: Mapping[str, Sequence[FoundFile]], kind: str) -> Explained | None:
+    """One metadata file: where it lies, which others of its kind are ignored for it, and what it says."""
+    chosen = choose_metadata(files.get(kind, ()))
+    if chosen is None:
+        return None
+    ignored = sorted(file.path for file in files[kind] if file != chosen)
+    problems = [problem for path, problem in reading.problems if path == chosen.path]
+    return {
+        "file": chosen.path,
+        "ignored": ignored,
+        "malformed": False,
+        **(_content(reading, kind) or {"malformed": True}),
+        "errors": [summarise_problem(problem) for problem in problems if problem.severity == "error"],
+        "warnings": [summarise_problem(problem) for problem in problems if problem.severity == "warning"],
+    }
+
+
+def _content(reading: RunReading, kind: str) -> Explained | None:
+    if kind == "run_info":
+        return summarise_run_info(reading.run_info) if reading.run_info else None
+    if kind == "run_parameters":
+        return summarise_run_parameters(reading.run_parameters) if reading.run_parameters else None
+    if reading.sheet is None:
+        return None
+    return explain_sheet(reading.sheet.sheet)
+
+
+def _sample(sample: Sample) -> Explained:
+    return {
+        "number": sample.number,
+        "id": sample.sample_id,
+        "name": sample.sample_name,
+        "project": sample.project,
+        "lanes": list(sample.lanes),
+        "indexes": [[row.index, row.index2] for row in sample.rows],
+        "failed": sample.failed,
+        "fastqs_can_be_expected": sample.is_safe,
+    }
+
+
+def _completion(reading: RunReading) -> Explained:
+    done = reading.completion
+    return {
+        "state": done.state if done else "unknown",
+        "present": list(done.present) if done else [],
+        "missing": list(done.missing) if done else [],
+        "message": done.message if done else "",
+        "is_sequencing": reading.is_sequencing,
+    }
+
+
+def _files(comparison: Comparison, samples: Sequence[SampleKey]) -> Explained:
+    """What should be there, each with its state, in the order of the sheet; what else is there; counts."""
+    places = {sample: place for place, sample in enumerate(samples)}
+    expected = [record for record in comparison.new if record.is_expected or record.state == "skipped"]
+    expected.sort(
+        key=lambda r: (r.file_type, places.get(r.sample, 0) if r.sample else 0, r.lane or 0, r.read)
+    )
+    others = [record for record in comparison.new if not (record.is_expected or record.state == "skipped")]
+    return {
+        "expected_files": [_file(record) for record in expected],
+        "other_files": [_file(record) for record in others],
+        "files_not_checked": comparison.not_checked,
+        "n_expected": comparison.files_expected,
+        "n_found": comparison.files_found,
+        "n_files": comparison.files_total,
+        "bytes": comparison.bytes_total,
+    }
+
+
+def _file(record: FileRecord) -> Explained:
+    project, sample_id = record.sample or (None, None)
+    return {
+        "path": record.path,
+        "state": record.state,
+        "file_type": record.file_type,
+        "project": project,
+        "sample": sample_id,
+        "lane": record.lane,
+        "read": record.read or None,
+        "size": record.size,
+    }
+
+
+# ---- Problems -------------------------------------------------------------------------------------
+
+_ABSENT = {
+    "run_info": Problem(
+        "warning",
+        "no_run_info",
+        "There is no RunInfo.xml: instrument and flow cell come from the folder's name, reads and lanes from "
+        "the FASTQs found",
+        "Copy RunInfo.xml from the instrument's run folder.",
+    ),
+    "run_parameters": Problem(
+        "warning",
+        "no_run_parameters",
+        "There is no RunParameters.xml, so the experiment's name is not known",
+        "Copy RunParameters.xml from the instrument's run folder.",
+    ),
+    "sample_sheet": Problem(
+        "error",
+        "no_sample_sheet",
+        "There is no SampleSheet.csv, so nobody knows which FASTQs to expect",
+        "Put the run's sample sheet into the run folder as SampleSheet.csv.",
+    ),
+}
+
+
+def _run_problems(
+    reading: RunReading,
+    files: Mapping[str, Sequence[FoundFile]],
+    unreadable: Collection[str],
+    oddities: Collection[tuple[str, str]],
+) -> Iterator[tuple[str, Problem]]:
+    """Yield what is wrong with the folder and its metadata, each with the path that it is about."""
+    for folder in unreadable:
+        message = "The folder cannot be read; nothing in it was looked at"
+        yield folder, Problem("error", "unreadable_folder", message, "Let this account read it.")
+    for path, why in oddities:
+        message = f"This was passed over: it {why}"
+        yield path, Problem("warning", "passed_over", message, "Rename it or put a real file in its place.")
+    if reading.name is None and reading.run_info is None:
+        message = "This is not named like a run folder: <date>_<instrument>_<run number>_<flow cell>"
+        yield "", Problem("warning", "no_run_name", message, "Give the name that the instrument gave it.")
+    yield from (("", problem) for kind, problem in _ABSENT.items() if not files.get(kind))
+    yield from reading.problems
+    if reading.sheet and reading.run_info:
+        for problem in problems_of_sheet_on_run(reading.sheet.sheet, reading.run_info):
+            yield reading.sheet.path, problem
+    if reading.completion and reading.completion.state == "failed":
+        remedy = "Look at the instrument's own log before you use its data."
+        yield "", Problem("error", "run_failed", reading.completion.message, remedy)
+
+
+def _file_problems(comparison: Comparison, reading: RunReading) -> Iterator[tuple[str, Problem]]:
+    yield from (("", problem) for problem in comparison.problems)
+    missing = comparison.files_expected - comparison.files_found - len(comparison.not_checked)
+    if missing and not reading.is_sequencing:
+        message = f"{missing} of {comparison.files_expected} expected files are not there"
+        remedy = "Copy them to where they are expected, or correct the sample sheet."
+        yield "", Problem("warning", "files_missing", message, remedy)
