@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from .dates import parse_date
 from .errors import Problem, RunInfoError, shown
 from .run_name import parse_run_name
-from .safe_xml import LARGEST_XML, local_name, parse_xml, too_large
+from .safe_xml import LARGEST_XML, hostile_fields, local_name, parse_xml, too_large
 
 RECOPY = "Copy RunInfo.xml from the instrument again."
+# No instrument has more; what a file says beyond is an error that would ask for files without end.
+MOST_LANES = 16
+MOST_READS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,38 +58,35 @@ def parse_run_info(data: bytes) -> RunInfo:
         raise too_large(data, RunInfoError)
     data, tile_count = _cut_tiles(data)
     root = parse_xml(data, RunInfoError)
-    run = next((element for element in root.iter() if local_name(element.tag) == "Run"), None)
-    if run is None:
-        found = local_name(root.tag)
-        raise RunInfoError(
-            Problem("error", "not_run_info", "There is no element Run", RECOPY, text=shown(f"<{found}>"))
-        )
+    fields = _first_of_each_name(root)
+    if (run := fields.get("Run")) is None:
+        found = shown(f"<{local_name(root.tag)}>")
+        raise RunInfoError(Problem("error", "not_run_info", "There is no element Run", RECOPY, text=found))
     errors: list[Problem] = []
     warnings: list[Problem] = []
     run_id = _attribute(run, "Id")
     if not run_id:
         errors.append(Problem("error", "no_run_id", "The run has no Id", RECOPY, column="Run Id"))
-    reads = _read_reads(run, errors)
+    flowcell = _text(fields, "Flowcell", warnings)
+    instrument = _text(fields, "Instrument", warnings)
+    names = {"Run Id": run_id, "Flowcell": flowcell, "Instrument": instrument}
+    errors.extend(hostile_fields(names, RECOPY))
+    reads = _read_reads(root, errors)
     if errors:
         raise RunInfoError(*errors)
-    fields = _first_of_each_name(root)
-    layout = fields.get("FlowcellLayout")
-    name = parse_run_name(run_id)
-    date_text = _text(fields, "Date", warnings)
-    date = parse_date(date_text, near=name.date if name else None)
-    if date_text and not date:
-        warnings.append(_warning("bad_date", "The date cannot be read", "Date", date_text))
     number_text = _attribute(run, "Number")
+    date_text = _text(fields, "Date", warnings)
+    layout = fields.get("FlowcellLayout")
     return RunInfo(
         run_id=run_id,
         run_number=_number(number_text),
         run_number_text=number_text,
-        flowcell=_text(fields, "Flowcell", warnings),
-        instrument=_text(fields, "Instrument", warnings),
-        date=date,
+        flowcell=flowcell,
+        instrument=instrument,
+        date=_date(date_text, run_id, warnings),
         date_text=date_text,
         reads=reads,
-        lane_count=_count(layout, "LaneCount", warnings),
+        lane_count=_count(layout, "LaneCount", warnings, most=MOST_LANES),
         surface_count=_count(layout, "SurfaceCount", warnings),
         swath_count=_count(layout, "SwathCount", warnings),
         tile_count=_count(layout, "TileCount", warnings),
@@ -110,8 +110,8 @@ def _cut_tiles(data: bytes) -> tuple[bytes, int]:
     return data[:start] + data[end + len(b"</Tiles>") :], tiles.count(b"</Tile>")
 
 
-def _read_reads(run: ET.Element, errors: list[Problem]) -> tuple[Read, ...]:
-    elements = [element for element in run.iter() if local_name(element.tag) in ("Read", "RunInfoRead")]
+def _read_reads(root: ET.Element, errors: list[Problem]) -> tuple[Read, ...]:
+    elements = [element for element in root.iter() if local_name(element.tag) in ("Read", "RunInfoRead")]
     reads = []
     for place, element in enumerate(elements, 1):
         number = _number(_attribute(element, "Number") or str(place))
@@ -127,6 +127,9 @@ def _read_reads(run: ET.Element, errors: list[Problem]) -> tuple[Read, ...]:
         reads.append(Read(number, cycles, is_index, _is_yes(_attribute(element, "IsReverseComplement"))))
     if not elements:
         errors.append(Problem("error", "no_reads", "The run lists no reads", RECOPY, column="Reads"))
+    if len(elements) > MOST_READS:
+        message = f"The run lists more than {MOST_READS} reads"
+        errors[:] = [Problem("error", "bad_read", message, RECOPY, column="Reads", text=str(len(elements)))]
     return tuple(reads)
 
 
@@ -164,11 +167,22 @@ def _text(fields: dict[str, ET.Element], name: str, warnings: list[Problem]) -> 
     return text
 
 
-def _count(layout: ET.Element | None, name: str, warnings: list[Problem]) -> int | None:
+def _date(text: str, run_id: str, warnings: list[Problem]) -> datetime.date | None:
+    name = parse_run_name(run_id)
+    date = parse_date(text, near=name.date if name else None)
+    if text and not date:
+        warnings.append(_warning("bad_date", "The date cannot be read", "Date", text))
+    return date
+
+
+def _count(
+    layout: ET.Element | None, name: str, warnings: list[Problem], most: int = 1_000_000
+) -> int | None:
     text = _attribute(layout, name)
     count = _number(text)
-    if text and count is None:
-        warnings.append(_warning("bad_count", "This is not a number", name, text))
+    if text and (count is None or count > most):
+        warnings.append(_warning("bad_count", f"This is not a number up to {most:,}", name, text))
+        return None
     return count
 
 

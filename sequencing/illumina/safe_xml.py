@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import XMLParser
 
 from .errors import FormatError, Problem, shown
+from .safe_names import hostile_reason
 
 LARGEST_XML = 4 * 1024 * 1024
 MOST_TAGS = 200_000
@@ -43,6 +45,15 @@ def too_large(data: bytes, error: type[FormatError]) -> FormatError:
     """Return the error of a file that is too large to be looked at."""
     message = f"The file is too large for what it should be ({len(data):,} bytes)"
     return error(Problem("error", "too_large", message, "Check that it is the right file."))
+
+
+def hostile_fields(fields: Mapping[str, str], remedy: str) -> list[Problem]:
+    """Return an error for each field whose text must not become a path, key or argument."""
+    return [
+        Problem("error", "hostile_name", f"The text {reason}", remedy, column=name, text=shown(text))
+        for name, text in fields.items()
+        if (reason := hostile_reason(text))
+    ]
 
 
 def local_name(tag: str) -> str:

@@ -62,7 +62,7 @@ def decode_sheet(data: bytes, problems: list[Problem]) -> str:
             "The text is not UTF-8; it was read as Windows Western text, so special letters may be wrong"
         )
         problems.append(Problem("warning", "encoding", message, SAVE_AS_CSV))
-    # A NUL cannot be stored by PostgreSQL, nor stand in a path: it becomes the sign of an unreadable character.
+    # PostgreSQL cannot store a NUL and no path can hold one: it becomes the sign of an unreadable character.
     text = text.replace("\0", UNREADABLE)
     return _LINE_END.sub("\n", text) if "\r" in text else text
 

@@ -67,9 +67,9 @@ def test_what_a_run_can_do_without_is_a_warning():
         <Read Number="1" NumCycles="16" IsIndexedRead="N"/></Reads></Run></RunInfo>""")
     assert (info.run_number, info.run_number_text, info.date, info.lane_count) == (None, "first", None, None)
     assert [(problem.code, problem.column, problem.text) for problem in info.problems] == [
-        ("bad_date", "Date", "long ago"),
         ("missing_field", "Flowcell", ""),
         ("missing_field", "Instrument", ""),
+        ("bad_date", "Date", "long ago"),
     ]
 
 
@@ -95,6 +95,27 @@ def test_a_run_info_that_cannot_be_read_says_every_reason(data, codes):
         parse_run_info(data)
     assert [problem.code for problem in caught.value.problems] == codes
     assert all(problem.remedy for problem in caught.value.problems)
+
+
+RUN = '<RunInfo><Run Id="{}"/><Flowcell>{}</Flowcell><Instrument>{}</Instrument><Reads>{}</Reads></RunInfo>'
+READ = '<Read Number="1" NumCycles="9"/>'
+
+
+@pytest.mark.parametrize("text", ["../x", "a/b", "-rf", "NUL", "x" * 256, "a&#10;b"])
+@pytest.mark.parametrize("column", ["Run Id", "Flowcell", "Instrument"])
+def test_promise_49_a_hostile_run_id_flow_cell_or_instrument_is_rejected(text, column):
+    texts = [text if name == column else "x" for name in ("Run Id", "Flowcell", "Instrument")]
+    with pytest.raises(RunInfoError) as caught:
+        parse_run_info(RUN.format(*texts, READ).encode())
+    assert [(problem.code, problem.column) for problem in caught.value.problems] == [("hostile_name", column)]
+
+
+def test_a_number_of_lanes_or_reads_without_end_is_not_believed():
+    info = parse_run_info(RUN_INFO.replace('LaneCount="2"', 'LaneCount="999999"').encode())
+    assert info.lane_count is None
+    assert [problem.code for problem in info.problems] == ["bad_count"]
+    with pytest.raises(RunInfoError):
+        parse_run_info(RUN.format("x", "x", "x", READ * 1_000).encode())
 
 
 def test_an_error_of_xml_names_line_text_and_remedy():

@@ -68,3 +68,23 @@ def test_what_is_no_run_parameters_is_refused_with_a_remedy(data):
     with pytest.raises(RunParametersError) as caught:
         parse_run_parameters(data)
     assert all(problem.remedy for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("field", "code"),
+    [
+        ("<InstrumentID>../x</InstrumentID>", "hostile_name"),
+        ("<RunID>-rf</RunID>", "hostile_name"),
+        (f"<ExperimentName>{'x' * 256}</ExperimentName>", "too_long"),
+    ],
+)
+def test_promise_49_hostile_run_parameters_are_refused(field, code):
+    with pytest.raises(RunParametersError) as caught:
+        parse_run_parameters(f"<RunParameters>{field}</RunParameters>".encode())
+    assert [problem.code for problem in caught.value.problems] == [code]
+
+
+def test_an_experiment_may_be_named_freely():
+    field = "<ExperimentName>RU1528:::/locus//1337 &amp; Ärger</ExperimentName>"
+    parameters = parse_run_parameters(f"<RunParameters>{field}</RunParameters>".encode())
+    assert parameters.experiment_name == "RU1528:::/locus//1337 & Ärger"
