@@ -126,7 +126,7 @@ def test_the_date_keeps_the_text_of_the_name():
         ("", ""),
         ("SL-NVB", ""),
         ("hiseqx", ""),
-        ("Maria", ""),
+        ("Main", ""),
         ("TEST001", ""),
     ],
 )

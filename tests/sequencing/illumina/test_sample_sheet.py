@@ -14,8 +14,8 @@ Experiment Name,Exomes,,,
 Adapter,CTGTCTCTTATACACATCT,,,
 [Data],,,,
 Sample_ID,Sample_Name,index,index2,Sample_Project
-S1,Anna,ACGTACGT,TTGGCCAA,P1
-S2,Bert,CCGTACGT,AAGGCCAA,P2
+S1,Tumour,ACGTACGT,TTGGCCAA,P1
+S2,Normal,CCGTACGT,AAGGCCAA,P2
 """
 V2 = """[Header]
 FileFormatVersion,2
@@ -71,7 +71,7 @@ def test_all_parts_of_a_sheet_are_read():
     assert (first.row, first.lane, first.sample_name, first.index, first.index2) == (
         11,
         None,
-        "Anna",
+        "Tumour",
         "ACGTACGT",
         "TTGGCCAA",
     )
@@ -136,11 +136,11 @@ def test_however_a_sheet_is_saved_it_says_the_same(text, saved):
     ],
 )
 def test_every_spelling_of_a_column_is_the_same_column(header):
-    [row] = parse(f"[Data]\n{header}\n3,S1,Anna,acgt,TTGG,P1\n").rows
+    [row] = parse(f"[Data]\n{header}\n3,S1,Tumour,acgt,TTGG,P1\n").rows
     assert (row.lane, row.sample_id, row.sample_name, row.index, row.index2, row.project) == (
         3,
         "S1",
-        "Anna",
+        "Tumour",
         "ACGT",
         "TTGG",
         "P1",
@@ -231,7 +231,7 @@ MEANINGLESS = {
     "lower case index": V1.replace("ACGTACGT,", "acgtacgt,"),
     "order of columns": V1[: V1.index("Sample_ID")]
     + "index,Sample_ID,index2,Sample_Project,Sample_Name\n"
-    + "ACGTACGT,S1,TTGGCCAA,P1,Anna\nCCGTACGT,S2,AAGGCCAA,P2,Bert\n",
+    + "ACGTACGT,S1,TTGGCCAA,P1,Tumour\nCCGTACGT,S2,AAGGCCAA,P2,Normal\n",
 }
 MEANINGFUL = {
     "index": V1.replace("ACGTACGT,T", "ACGTACGA,T"),
