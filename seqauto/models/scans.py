@@ -128,7 +128,8 @@ class Scan(models.Model):
         }
         begun = [(stage.label, at) for stage, at in stages.items() if at]
         ends = [at for _stage, at in begun[1:]] + [self.ended_at or timezone.now()]
-        return {stage: end - at for (stage, at), end in zip(begun, ends, strict=True)}
+        # A scan that waits has an end so far and no stage yet.
+        return {stage: end - at for (stage, at), end in zip(begun, ends, strict=False)}
 
     @property
     def started_by_name(self) -> str:
