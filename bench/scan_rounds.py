@@ -1,4 +1,4 @@
-"""The rounds of `bench.scan` on one database: find, first scan, rescans, one new run. Prints `Line`s as JSON."""
+"""The rounds of `bench.scan` on one database: first scan, rescans, one new run. Prints `Line`s as JSON."""
 
 import logging
 import os

@@ -19,7 +19,7 @@ from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from sequencing.compare import Comparison, FileRecord, KnownFile, compare
+from sequencing.compare import Comparison, FileRecord, KnownFile, compare, paths_seen
 from sequencing.disk import printable, read_metadata
 from sequencing.expected import RunFacts, SampleKey, expected_files
 from sequencing.layout import FILE_TYPES, FoundFile, recognise_layout
@@ -237,7 +237,7 @@ class Recorder:
         known = _known_files(run, self.rules.file_types) if run.pk else []
         fastqs = [file.path for kind, file in found if kind == "fastq"]
         layout = recognise_layout(
-            fastqs or [file.record.path for file in known],
+            fastqs or paths_seen(known),
             sheets.in_force,
             reading.run_info,
             self.rules.fastq_patterns,

@@ -49,12 +49,8 @@ class RunReading:
     # RunInfo.xml is the truth, the other files and the folder's name are hints.
     @property
     def instrument(self) -> str:
-        known = (
-            self.run_info and self.run_info.instrument,
-            self.run_parameters and self.run_parameters.instrument,
-            self.name and self.name.instrument,
-        )
-        return next(filter(None, known), "")
+        sources = (self.run_info, self.run_parameters, self.name)
+        return next((source.instrument for source in sources if source and source.instrument), "")
 
     @property
     def model(self) -> str:
@@ -148,7 +144,8 @@ def _completion(
             status = read(found["RunCompletionStatus.xml"].path)
         except OSError as error:
             reading.problems.append((found["RunCompletionStatus.xml"].path, _unreadable(error)))
-    return completion(reading.model, found, status, {**MARKERS, **(markers or {})})
+    theirs = {model: tuple(names) for model, names in (markers or {}).items()}
+    return completion(reading.model, found, status, {**MARKERS, **theirs})
 
 
 def _is_sequencing(reading: RunReading, files: Mapping[str, Sequence[FoundFile]], now: datetime) -> bool:

@@ -58,8 +58,8 @@ SEQAUTO_CONTROL_SAMPLE_PATTERN = environment.text(
 #: Which further columns of a sample sheet are kept with each sample; ["*"] keeps all.
 SEQAUTO_EXTRA_SHEET_COLUMNS: list[str] = environment.json_list("SEQAUTO_EXTRA_SHEET_COLUMNS", [])
 
-#: Further folders of a run that may hold FASTQs, such as ["fastq/{project}"]: looked in after the known
-#: layouts.
+#: Where this lab keeps FASTQs inside a run, such as ["reads/{project}/{sample_id}.{read}.fastq.gz"]; asked
+#: before the known layouts. Folders alone need no pattern: they are learnt from the files found.
 SEQAUTO_FASTQ_PATTERNS: list[str] = environment.json_list("SEQAUTO_FASTQ_PATTERNS", [])
 
 #: Markers that say "this instrument has finished", by instrument model, where the lab's instruments differ

@@ -43,7 +43,7 @@ def write_demo_archive(root: Path, skip_marker: str = SKIP_MARKER) -> list[Path]
                   samples=[*demo_samples(5, "26W0411", "ExomeV8"), DemoSample("NTC", "ExomeV8")],
                   missing=("26W0411-03_S3_L003_R2_*", "26W0411-05_*", "NTC_*")),
         write_run(exome, instrument="NextSeq 500", date=day(2026, 3, 16), number=412, project="ExomeV8",
-                  prefix="Exome_20_022", sheet_text=BROKEN_SHEET),
+                  prefix="Exome_20_022", sheet_text=BROKEN_SHEET, fastqs=False),
         _skipped(write_run(exome, instrument="NextSeq 500", date=day(2026, 3, 18), number=413,
                            project="ExomeV8", suffix="repeat"), skip_marker),
         write_run(exome, instrument="NextSeq 2000", date=day(2026, 3, 21), number=286, project="ExomeV8",

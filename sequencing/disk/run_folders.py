@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..illumina.run_name import parse_run_name
-from ..layout import kind_of_file
+from ..kinds import kind_of_file
 from .errors import DISK_IS_ILL, ODD_NAME, disk_error, printable
 
 SENTINEL = ".seqauto_root"
@@ -91,7 +91,8 @@ class _RunFinder:
         return found or self._without_run(folder, depth)
 
     def _names_and_folders(self, folder: str) -> tuple[set[str], set[str]]:
-        names, folders = set(), set()
+        names: set[str] = set()
+        folders: set[str] = set()
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):

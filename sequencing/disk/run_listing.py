@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..layout import FoundFile, choose_metadata, is_pruned, kind_of_file
+from ..kinds import FoundFile, choose_metadata, is_pruned, kind_of_file
 from .errors import DISK_IS_ILL, ODD_NAME, disk_error, printable
 from .metadata import read_metadata
 

@@ -5,7 +5,7 @@ is learnt from the FASTQs found there, so that what is missing is expected besid
 nothing is found, it follows from the family of the sample sheet.
 """
 
-from .kinds import FILE_TYPES, FileType, FoundFile, choose_metadata, is_pruned, kind_of_file
+from ..kinds import FILE_TYPES, FileType, FoundFile, choose_metadata, is_pruned, kind_of_file
 from .owners import SamplesByName, has_own_name, index_text, owner_of, samples_by_name
 from .patterns import FIELDS, UNKNOWN_LAYOUT, Layout, fields_of, pattern_problem, pattern_regex, read_path
 from .recognise import analysis_number, converter_layout, is_yes, recognise_layout

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..illumina.fastq_name import FastqName, parse_fastq_name
-from .kinds import FileType
+from ..kinds import FileType
 
 # What may stand in braces in a pattern, and what it matches when a path is read.
 FIELDS: Mapping[str, str] = {
