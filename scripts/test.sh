@@ -3,6 +3,7 @@
 # is a failure.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH"
 # What is set for a running site must not reach the tests.
 unset DATABASE_URL CELERY_BROKER_URL SECRET_KEY ALLOWED_HOSTS TIME_ZONE UPLOAD_ENABLED DJANGO_SETTINGS_MODULE
 unset "${!SEQAUTO_@}"

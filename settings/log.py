@@ -2,6 +2,7 @@
 
 import logging
 import re
+from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_BUT_NEWLINE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -16,7 +17,7 @@ class InertFormatter(logging.Formatter):
         record.message = _CONTROL.sub(_escaped, record.message)
         return super().formatMessage(record)
 
-    def formatException(self, ei) -> str:  # type: ignore[no-untyped-def]
+    def formatException(self, ei: Any) -> str:
         return _CONTROL_BUT_NEWLINE.sub(_escaped, super().formatException(ei))
 
 
