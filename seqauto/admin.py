@@ -87,7 +87,7 @@ class SampleSheetAdmin(OwnedByScans):
 
     @admin.display(description="content")
     def as_read(self, sheet: SampleSheet) -> str:
-        return looks.printable(sheet.text[:20_000]).replace("\\r", "").replace("\\n", "\n")
+        return looks.printable_lines(sheet.text[:20_000])
 
     def get_queryset(self, request: HttpRequest):  # type: ignore[no-untyped-def]
         return super().get_queryset(request).defer("content")

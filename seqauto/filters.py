@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from .models import Message, Sequencer, SequencingRun
 from .models.runs import RunState
 from .models.scans import Severity
+from .templatetags.looks import printable
 
 CONTROL = {"class": "form-control form-control-sm"}
 SELECT = {"class": "form-select form-select-sm"}
@@ -46,18 +47,17 @@ def instruments() -> Iterable[tuple[str, Any]]:
     """Every model with its sequencers below it."""
     models: dict[str, list[tuple[str, str]]] = {}
     for sequencer in Sequencer.objects.order_by("model", "serial"):
-        models.setdefault(sequencer.model or "unknown model", []).append(
-            (f"{sequencer.pk}", sequencer.serial)
-        )
+        models.setdefault(sequencer.model, []).append((f"{sequencer.pk}", printable(sequencer.serial)))
     for model, serials in models.items():
-        yield model, [(f"model:{model}", f"every {model}"), *serials] if len(serials) > 1 else serials
+        name = printable(model or "unknown model")
+        yield name, [(f"model:{model}", f"every {name}"), *serials] if len(serials) > 1 else serials
 
 
 def groups() -> list[tuple[str, str]]:
     names = (
         SequencingRun.objects.exclude(group="").order_by("group").values_list("group", flat=True).distinct()
     )
-    return [(name, name) for name in names]
+    return [(name, printable(name)) for name in names]
 
 
 FLAGS = {
@@ -107,7 +107,7 @@ class RunFilter(Chips):
     ) -> QuerySet[SequencingRun]:
         kind, colon, model = value.partition(":")
         if colon:
-            return queryset.filter(sequencer__model="" if model == "unknown model" else model)
+            return queryset.filter(sequencer__model=model)
         return queryset.filter(sequencer_id=kind)
 
     def by_flag(self, queryset: QuerySet[SequencingRun], _name: str, value: str) -> QuerySet[SequencingRun]:

@@ -81,6 +81,7 @@ class State:
 
 def sign(look: str, word: str, reason: str = "") -> SafeString:
     """A state: sign, colour, word; the reason on hover and for screen readers."""
+    reason = printable(reason)
     said = format_html('<span class="visually-hidden">: {}</span>', reason) if reason else ""
     return format_html(
         '<span class="state {}" title="{}"><i class="bi bi-{}" aria-hidden="true"></i>{}{}</span>',
@@ -248,7 +249,7 @@ def found_bar(found: int, expected: int, wide: bool = False) -> str:
 def changes(appeared: int, vanished: int, changed: int) -> SafeString:
     """`+288 −0 ~3`, in words for hover and screen readers."""
     if not (appeared or vanished or changed):
-        return format_html('<span class="text-body-secondary">none</span>')
+        return format_html('<span class="text-body-secondary">{}</span>', "none")
     words = f"{appeared:,} appeared, {vanished:,} vanished, {changed:,} changed"
     return format_html(
         '<span class="text-nowrap" title="{}"><span aria-hidden="true">+{} −{} ~{}</span>'
@@ -265,6 +266,12 @@ def changes(appeared: int, vanished: int, changed: int) -> SafeString:
 def printable(text: object) -> str:
     r"""Text from disks and sheets with control and direction characters spelled out, `\x1b` for an escape."""
     return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), str(text))
+
+
+@register.filter
+def printable_lines(text: str) -> str:
+    """As `printable`, line by line."""
+    return "\n".join(printable(line) for line in text.splitlines())
 
 
 @register.filter
