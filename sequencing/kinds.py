@@ -69,17 +69,14 @@ def kind_of_file(name: str) -> str | None:
     """
     if name.endswith(_ALL_SUFFIXES):
         # macOS leaves "._x.fastq.gz", and copying programs ".x.fastq.gz", beside the real file.
-        return None if name[0] == "." else _file_type(name)
+        if name[0] == ".":
+            return None
+        for suffix, file_type in _SUFFIXES:
+            if name.endswith(suffix):
+                return file_type
     if name[-4:] not in _METADATA_ENDS:
         return None
     return _METADATA_NAMES.get(name) or _sheet_or_marker(name.lower())
-
-
-def _file_type(name: str) -> str | None:
-    for suffix, file_type in _SUFFIXES:
-        if name.endswith(suffix):
-            return file_type
-    return None
 
 
 def _sheet_or_marker(lower_name: str) -> str | None:
