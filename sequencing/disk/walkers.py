@@ -16,18 +16,23 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from .errors import DiskError
 from .run_listing import RunListing, walk_run
 
-SILENCE_SECONDS = 600  # one folder that takes longer than this hangs
+Run = tuple[str, str]
+"""A run folder, and why it is skipped ("" where it is not)."""
+
+BATCH = 16  # runs an answer: fewer answers cost less, and progress still moves
+SILENCE_SECONDS = 600  # a disk that lets a batch wait longer than this hangs
 _PROGRAM = "from sequencing.disk.walkers import walk_as_ordered; walk_as_ordered()"
 
 
 def walk_runs(
-    runs: Sequence[tuple[str, str]],
+    runs: Sequence[Run],
     *,
     skip_marker: str,
     threads: int = 1,
@@ -39,31 +44,32 @@ def walk_runs(
     `threads` a process help where each call waits on a network; on local disks one is fastest. Raises
     DiskError where the disk fails or stays silent for `silence_seconds`.
     """
-    processes = min(os.cpu_count() or 1, 4, max(1, len(runs) // 50))
+    batches = [runs[first : first + BATCH] for first in range(0, len(runs), BATCH)]
+    processes = min(os.cpu_count() or 1, 4, len(batches))
     with ExitStack() as stack:
         walkers = [
-            stack.enter_context(_walker(runs[first::processes], skip_marker, threads, leave_out))
+            stack.enter_context(_walker(batches[first::processes], skip_marker, threads, leave_out))
             for first in range(processes)
         ]
-        for number, (folder, _skipped) in enumerate(runs):
-            yield _receive(walkers[number % processes], folder, silence_seconds)
+        for number, batch in enumerate(batches):
+            yield from _receive(walkers[number % processes], batch[0][0], silence_seconds)
 
 
-def _receive(walker: Connection, folder: str, silence_seconds: float) -> RunListing:
+def _receive(walker: Connection, folder: str, silence_seconds: float) -> list[RunListing]:
     if not walker.poll(silence_seconds):
         raise DiskError(f"{folder}: the disk has not answered for {silence_seconds:g} seconds")
     try:
         answer = walker.recv()
     except EOFError as error:
         raise DiskError(f"{folder}: the process that reads the disk died") from error
-    if isinstance(answer, RunListing):
+    if isinstance(answer, list):
         return answer
     raise answer
 
 
 @contextmanager
 def _walker(
-    runs: Sequence[tuple[str, str]], skip_marker: str, threads: int, leave_out: Collection[str]
+    batches: Sequence[Sequence[Run]], skip_marker: str, threads: int, leave_out: Collection[str]
 ) -> Iterator[Connection]:
     command = [sys.executable, "-c", _PROGRAM]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -72,7 +78,7 @@ def _walker(
     theirs.close()
     try:
         with ours:
-            ours.send((list(runs), skip_marker, threads, frozenset(leave_out)))
+            ours.send((batches, skip_marker, threads, frozenset(leave_out)))
             yield ours
     finally:
         process.kill()
@@ -82,12 +88,14 @@ def _walker(
 
 
 def walk_as_ordered() -> None:
-    """The other end of `_walker`: read orders, answer with one RunListing a run, in order."""
+    """The other end of `_walker`: read orders, answer with a list of RunListing for each batch."""
     with Connection(0) as scan:
-        runs, skip_marker, threads, leave_out = scan.recv()
+        batches, skip_marker, threads, leave_out = scan.recv()
+        runs = (run for batch in batches for run in batch)
+        listings = walk_here(runs, skip_marker=skip_marker, threads=threads, leave_out=leave_out)
         try:
-            for listing in walk_here(runs, skip_marker=skip_marker, threads=threads, leave_out=leave_out):
-                scan.send(listing)
+            for batch in batches:
+                scan.send(list(islice(listings, len(batch))))
         except DiskError as error:
             scan.send(error)
         except BrokenPipeError:
@@ -95,11 +103,11 @@ def walk_as_ordered() -> None:
 
 
 def walk_here(
-    runs: Iterable[tuple[str, str]], *, skip_marker: str, threads: int = 1, leave_out: Collection[str] = ()
+    runs: Iterable[Run], *, skip_marker: str, threads: int = 1, leave_out: Collection[str] = ()
 ) -> Iterator[RunListing]:
     """As `walk_runs`, in this process."""
 
-    def walk(run: tuple[str, str]) -> RunListing:
+    def walk(run: Run) -> RunListing:
         folder, skipped = run
         if skipped:
             return RunListing(folder, skipped=skipped)
