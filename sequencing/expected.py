@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from .illumina.run_info import RunInfo
-from .illumina.sample_sheet import Sample, SampleRow, SampleSheet
+from .illumina.sample_sheet import Sample, SampleRow, SampleSheet, is_safe_id
 from .layout import FILE_TYPES, FileType, Layout, fields_of, has_own_name, index_text, is_yes
 
 SampleKey = tuple[str, str]
@@ -53,7 +53,7 @@ def expected_files(
 ) -> list[ExpectedFile]:
     """Return the files that the run's sheet asks for, in the order of the sheet, no path twice.
 
-    Empty without a usable sheet. A sample whose names are not safe in a path has none: its sheet says so.
+    Empty without a usable sheet. A sample whose texts are not safe in its path has none: its sheet says so.
     """
     if facts.sheet is None or not facts.sheet.is_usable:
         return []
@@ -65,14 +65,13 @@ def expected_files(
     )
     files: dict[str, ExpectedFile] = {}
     for sample in facts.sheet.samples:
-        if not sample.is_safe:
-            continue
         is_control = is_control_sample(sample, control_pattern)
         fastq_pattern = layout.named_pattern if has_own_name(sample.rows[0]) else layout.pattern
         for file_type in file_types.values():
             pattern = file_type.pattern or fastq_pattern
-            for file in _files_of_sample(sample, file_type.name, pattern, run, is_control):
-                files.setdefault(file.path, file)
+            if sample.is_safe or _may_stand_in(sample, fields_of(pattern)):
+                for file in _files_of_sample(sample, file_type.name, pattern, run, is_control):
+                    files.setdefault(file.path, file)
     return list(files.values())
 
 
@@ -93,6 +92,15 @@ def is_control_sample(sample: Sample, control_pattern: re.Pattern[str] | None) -
     if control_pattern is None:
         return False
     return bool(control_pattern.search(sample.sample_id) or control_pattern.search(sample.sample_name))
+
+
+def _may_stand_in(sample: Sample, fields: Collection[str]) -> bool:
+    """Whether those texts of a sample are safe that a path with these fields would hold."""
+    texts = [getattr(row, field) for row in sample.rows for field in _FROM_SHEET.intersection(fields)]
+    return all(is_safe_id(text) for text in texts if text)
+
+
+_FROM_SHEET = frozenset({"sample_id", "sample_name", "project"})
 
 
 def _files_of_sample(

@@ -190,3 +190,12 @@ def test_a_file_type_is_one_entry():
         ("2_variants/150202_NS500318_0047_AH3KLMBGXX.gatk.hg38.vcf.gz", None),
         ("1_BAM/B2.hg38.bam", ("", "B2")),
     ]
+
+
+def test_a_name_that_no_path_holds_keeps_no_file_from_being_expected():
+    sheet_of_names = parse_sample_sheet(
+        b"[Header]\nFileFormatVersion,2\n[BCLConvert_Settings]\n[BCLConvert_Data]\n"
+        b"Lane,Sample_ID,Sample_Name,index\n1,A1,Smith.B,ACGTACGT\n1,B 1,B1,TTGTACGT\n"
+    )
+    layout = recognise_layout([], sheet_of_names, None)
+    assert {file.sample[1] for file in expected_files(RunFacts(None, sheet_of_names), layout)} == {"A1"}
