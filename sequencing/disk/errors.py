@@ -23,4 +23,5 @@ def printable(text: str) -> str:
     return text if text.isprintable() else text.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
+IS_A_LINK = "is a link to a folder; links are not followed"
 ODD_NAME = "has a name that cannot be written in a list; rename it"

@@ -6,14 +6,15 @@ import os
 import shlex
 import subprocess
 
-from .errors import DiskError, printable
+from .errors import DiskError, disk_error, printable
 
 
 def run_find_script(command: str, root: str, *, timeout: float = 3600) -> list[tuple[str, int, int]]:
     """Run a lab's own script with the root as its last argument; return (path, bytes, mtime in ns) by line.
 
     A line is a full path, or `path <tab> bytes <tab> mtime in ns`; without figures the file is looked at.
-    Raises DiskError where the script fails, since a list cut short would look like deleted files.
+    Raises DiskError where the script fails or a file of it cannot be looked at, since a list cut short would
+    look like deleted files.
     """
     argv = [*shlex.split(command), root]
     try:
@@ -24,7 +25,7 @@ def run_find_script(command: str, root: str, *, timeout: float = 3600) -> list[t
         raise DiskError(
             f"find script {argv[0]} ended with {done.returncode}: {printable(done.stderr.strip()[-500:])}"
         )
-    return [row for line in done.stdout.splitlines() if (row := _script_line(line))]
+    return [row for line in done.stdout.split("\n") if (row := _script_line(line))]
 
 
 def _script_line(line: str) -> tuple[str, int, int] | None:
@@ -33,6 +34,8 @@ def _script_line(line: str) -> tuple[str, int, int] | None:
         return path, int(figures[0]), int(figures[1])
     try:
         status = os.stat(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise disk_error(path, error) from error
     return path, status.st_size, status.st_mtime_ns

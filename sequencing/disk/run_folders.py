@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from ..illumina.run_name import parse_run_name
 from ..kinds import kind_of_file
-from .errors import DISK_IS_ILL, ODD_NAME, disk_error, printable
+from .errors import DISK_IS_ILL, IS_A_LINK, ODD_NAME, disk_error, printable
 
 SENTINEL = ".seqauto_root"
 MAX_GROUP_DEPTH = 4  # folders between a root and its runs; deeper ones are other data, not groups of runs
 MAKES_A_RUN = frozenset({"run_info", "run_parameters", "sample_sheet"})
+IS_A_RUN = "is itself a run folder; the archive is the folder above it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,9 @@ def discover(
     """Find the run folders under `root`, in order of their paths.
 
     A folder is a run by its name (`parse_run_name`) or because RunInfo.xml, RunParameters.xml or a sample
-    sheet stands in it; nothing below a run is looked at here. `skip_marker` in a folder skips every run below
-    it. `skip_reason` is asked with each run's path inside the root. Raises DiskError where the disk fails.
+    sheet stands in it, the root itself never; nothing below a run is looked at here. `skip_marker` in a
+    folder skips every run below it. `skip_reason` is asked with each run's path inside the root. Raises
+    DiskError where the disk fails.
     """
     finder = _RunFinder(root, skip_marker, skip_reason)
     finder.look_into(root, depth=0, skipped="")
@@ -58,6 +60,17 @@ def discover(
         tuple(finder.unreadable),
         tuple(finder.oddities),
     )
+
+
+def _hold_named_runs(folder: str, folders: set[str]) -> bool:
+    for name in folders:
+        try:
+            if any(map(parse_run_name, os.listdir(f"{folder}/{name}"))):
+                return True
+        except OSError as error:
+            if error.errno in DISK_IS_ILL:
+                raise
+    return False
 
 
 class _RunFinder:
@@ -72,13 +85,14 @@ class _RunFinder:
         """Collect the runs in and under a folder; say whether there was any (or might be)."""
         try:
             names, folders = self._names_and_folders(folder)
+            named_runs = [name for name in folders if parse_run_name(name)]
+            is_run = not named_runs and self._is_run(folder, names, folders, depth)
         except OSError as error:
             if error.errno in DISK_IS_ILL or depth == 0:
                 raise disk_error(folder, error) from error
             self.unreadable.append(folder)
             return True
-        named_runs = [name for name in folders if parse_run_name(name)]
-        if not named_runs and any(kind_of_file(name) in MAKES_A_RUN for name in names):
+        if is_run:
             self._add(folder, skipped)
             return True
         if self.skip_marker in names:
@@ -89,6 +103,15 @@ class _RunFinder:
         for name in sorted(folders - set(named_runs)) if depth < MAX_GROUP_DEPTH else ():
             found |= self.look_into(f"{folder}/{name}", depth + 1, skipped)
         return found or self._without_run(folder, depth)
+
+    def _is_run(self, folder: str, names: set[str], folders: set[str], depth: int) -> bool:
+        """Whether a folder is a run by its files; one sheet lying about in a group must not hide its runs."""
+        kinds = {kind_of_file(name) for name in names} & MAKES_A_RUN
+        if depth == 0:
+            if "run_info" in kinds:
+                self.oddities.append((folder, IS_A_RUN))
+            return False
+        return bool(kinds) and (kinds != {"sample_sheet"} or not _hold_named_runs(folder, folders))
 
     def _names_and_folders(self, folder: str) -> tuple[set[str], set[str]]:
         names: set[str] = set()
@@ -101,7 +124,7 @@ class _RunFinder:
                     ):  # .snapshot and the like
                         self._add_folder(entry, folders)
                 elif entry.is_symlink() and os.path.isdir(entry.path):
-                    self.oddities.append((entry.path, "is a link to a folder; links are not followed"))
+                    self.oddities.append((entry.path, IS_A_LINK))
                 else:
                     names.add(entry.name)
         return names, folders

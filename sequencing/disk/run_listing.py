@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections import defaultdict
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..kinds import FoundFile, choose_metadata, is_pruned, kind_of_file
-from .errors import DISK_IS_ILL, ODD_NAME, disk_error, printable
+from .errors import DISK_IS_ILL, IS_A_LINK, ODD_NAME, disk_error, printable
 from .metadata import read_metadata
 
 
@@ -19,7 +20,8 @@ class RunListing:
     """What lies in one run folder.
 
     `lines` holds, by kind of file, a text of `path <tab> bytes <tab> mtime in ns` lines: full paths, sorted.
-    `unreadable` are folders inside the run ("" = the run folder itself) of whose files nothing is known.
+    `unreadable` are places inside the run of whose files nothing is known: folders that could not be read
+    ("" = the run folder itself), and names that no list can hold.
     `oddities` are (path inside the run, why it was passed over).
     """
 
@@ -97,7 +99,7 @@ class _Walk:
             with os.scandir(handle) as entries:
                 for entry in entries:
                     name = entry.name
-                    if not entry.is_file():
+                    if not _is_file(entry):
                         self._note_other(entry, within + name)
                     elif (kind := kind_of_file(name)) is None:
                         other_names.add(name)
@@ -115,13 +117,25 @@ class _Walk:
         if entry.is_dir(follow_symlinks=False):
             if not is_pruned(path):
                 self.todo.append(path) if path.isprintable() else self._pass_over(path, ODD_NAME)
-        elif entry.is_dir():
-            self._pass_over(path, "is a link to a folder; links are not followed")
+        elif os.path.isdir(f"{self.folder}/{path}"):
+            self._pass_over(path, IS_A_LINK)
         elif kind_of_file(entry.name):
             self._pass_over(path, "is a link that leads nowhere" if entry.is_symlink() else "is not a file")
 
     def _pass_over(self, path: str, why: str) -> None:
         self.oddities.append((printable(path), why))
+        if why == ODD_NAME:
+            self.unreadable.append(printable(path))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a file or leads to one; False for a link that leads nowhere or in a circle."""
+    try:
+        return entry.is_file()
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        return False
 
 
 def _with_sheet_hash(listing: RunListing) -> RunListing:

@@ -60,7 +60,7 @@ def _receive(walker: Connection, folder: str, silence_seconds: float) -> list[Ru
         raise DiskError(f"{folder}: the disk has not answered for {silence_seconds:g} seconds")
     try:
         answer = walker.recv()
-    except EOFError as error:
+    except (EOFError, ConnectionError) as error:
         raise DiskError(f"{folder}: the process that reads the disk died") from error
     if isinstance(answer, list):
         return answer
@@ -78,7 +78,8 @@ def _walker(
     theirs.close()
     try:
         with ours:
-            ours.send((batches, skip_marker, threads, frozenset(leave_out)))
+            with contextlib.suppress(ConnectionError):  # of one that died at once `_receive` tells
+                ours.send((batches, skip_marker, threads, frozenset(leave_out)))
             yield ours
     finally:
         process.kill()
