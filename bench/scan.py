@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from bench.archive import write_archive
 from bench.report import Line, show
@@ -121,43 +123,37 @@ def _threads(archive: Path) -> Line:
 
     runs = discover(str(archive), skip_marker="").runs[:64]
     with _slow_calls(run_listing):
-        one, many = (
-            _once(lambda threads=threads: list(walk_here(runs, skip_marker="", threads=threads)))
-            for threads in (1, 16)
-        )
+        one = _once(lambda: list(walk_here(runs, skip_marker="", threads=1)))
+        many = _once(lambda: list(walk_here(runs, skip_marker="", threads=16)))
     return Line("16 threads / 1 thread", many / one, "×", 1 / 8, f"{many:.2f} s / {one:.2f} s")
 
 
 @contextmanager
-def _slow_calls(module: object) -> Iterator[None]:
+def _slow_calls(module: Any) -> Iterator[None]:
     """Let every call of the walk to the file system sleep for a millisecond, as over a network."""
 
-    class SlowEntry:
-        def __init__(self, entry: os.DirEntry[str]) -> None:
-            self.name, self.path = entry.name, entry.path
-            self.is_dir, self.is_symlink, self._stat = entry.is_dir, entry.is_symlink, entry.stat
-
-        def stat(self, **options: bool) -> os.stat_result:
+    def slow(call: Callable[..., Any]) -> Callable[..., Any]:
+        def slow_call(*args: Any, **options: Any) -> Any:
             time.sleep(0.001)
-            return self._stat(**options)
+            return call(*args, **options)
 
-    class SlowOs:
-        def __getattr__(self, name: str) -> object:
-            return getattr(os, name)
+        return slow_call
 
-        @staticmethod
-        def open(*args: object, **options: object) -> int:
-            time.sleep(0.001)
-            return os.open(*args, **options)
+    def entry(real: os.DirEntry[str]) -> SimpleNamespace:
+        return SimpleNamespace(
+            name=real.name,
+            is_file=real.is_file,
+            is_dir=real.is_dir,
+            is_symlink=real.is_symlink,
+            stat=slow(real.stat),
+        )
 
-        @staticmethod
-        @contextmanager
-        def scandir(path: object) -> Iterator[Iterator[SlowEntry]]:
-            time.sleep(0.001)
-            with os.scandir(path) as entries:
-                yield map(SlowEntry, entries)
+    @contextmanager
+    def scandir(path: int) -> Iterator[Iterator[SimpleNamespace]]:
+        with slow(os.scandir)(path) as entries:
+            yield map(entry, entries)
 
-    module.os = SlowOs()
+    module.os = SimpleNamespace(**{**vars(os), "open": slow(os.open), "scandir": scandir})
     try:
         yield
     finally:

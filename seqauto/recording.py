@@ -382,9 +382,19 @@ def _known_files(run: SequencingRun, file_types: Collection[str]) -> list[KnownF
     return [
         KnownFile(
             pk,
-            FileRecord(kind, path, None if sample_id is None else (project, sample_id), lane, *rest),
+            FileRecord(
+                kind,
+                path,
+                None if sample_id is None else (project, sample_id),
+                lane,
+                read,
+                state,
+                is_expected,
+                size,
+                mtime_ns,
+            ),
         )
-        for pk, kind, path, project, sample_id, lane, *rest in rows
+        for pk, kind, path, project, sample_id, lane, read, state, is_expected, size, mtime_ns in rows
     ]
 
 

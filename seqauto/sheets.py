@@ -179,33 +179,23 @@ def save_samples(
 
     A sample keeps its row while its project and Sample_ID stay, whatever else is edited, and so its files.
     """
+    keys = {sample_key(sample): (_text(sample.project), _text(sample.sample_id)) for sample in samples}
+    wanted = {keys[sample_key(sample)]: _values(sample, control_pattern, extra_columns) for sample in samples}
     known = {} if is_new_run else {(row.project, row.sample_id): row for row in run.samples.all()}
-    ids: dict[SampleKey, int] = {}
-    rows: dict[SampleKey, list[object]] = {}
-    changed = []
-    for sample in samples:
-        values = _values(sample, control_pattern, extra_columns)
-        key = values[2], values[0]
-        if key in known:
-            if _update(known[key], values):
-                changed.append(known[key])
-            ids[sample_key(sample)] = known[key].pk
-        else:
-            rows[key] = values
-    wanted = {(_text(sample.project), _text(sample.sample_id)) for sample in samples}
     gone = [row.pk for key, row in known.items() if key not in wanted]
     if gone:
         SequencingSample.objects.filter(pk__in=gone).delete()
+    changed = [known[key] for key, values in wanted.items() if key in known and _update(known[key], values)]
     SequencingSample.objects.bulk_update(changed, _FIELDS)
-    new_ids = _insert(run, list(rows.values())) if rows else []
-    inserted = dict(zip(rows, new_ids, strict=True))
-    for sample in samples:
-        key = _text(sample.project), _text(sample.sample_id)
-        ids.setdefault(sample_key(sample), inserted.get(key, 0))
-    return ids
+    new = {key: values for key, values in wanted.items() if key not in known}
+    ids = {key: row.pk for key, row in known.items()}
+    ids |= zip(new, _insert(run, list(new.values())), strict=True)
+    return {sample: ids[key] for sample, key in keys.items()}
 
 
 def _insert(run: SequencingRun, rows: Sequence[Sequence[object]]) -> Sequence[int]:
+    if not rows:
+        return []
     ids = bulk.next_ids(SequencingSample, len(rows))
     bulk.insert_rows(
         SequencingSample,
