@@ -103,3 +103,12 @@ def holder() -> str:
 
 def is_held_by(scan: Scan) -> bool:
     return ScanLease.objects.filter(pk=1, scan=scan, expires_at__gte=Now()).exclude(token=None).exists()
+
+
+def withdraw_expired(scan: Scan) -> bool:
+    """Take the lease from a scan that let it expire, so that it cannot come back; say whether it has none.
+
+    Inside a transaction it stays so until the end.
+    """
+    ScanLease.objects.filter(pk=1, scan=scan, expires_at__lt=Now()).update(token=None, expires_at=None)
+    return not is_held_by(scan)

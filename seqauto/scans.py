@@ -13,13 +13,15 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
+from django.contrib.auth.models import User
+from django.db import close_old_connections, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from sequencing.layout import FILE_TYPES
@@ -74,7 +76,8 @@ def run_scan(scan: Scan, watch: Callable[[Scan], None] = lambda _scan: None) -> 
         return False
     with lease.kept_alive():
         try:
-            lists = _reused_lists(scan) if scan.reused_scan_id else scan_files(scan, lease, watch)
+            _refuse_if_disabled()
+            lists = _reused_lists(scan.reused_scan_id) if scan.reused_scan_id else scan_files(scan, lease, watch)
             create_models(scan, lists, lease, watch)
             scripts_and_jobs(scan, lease)
             _finish(scan, lease)
@@ -82,7 +85,8 @@ def run_scan(scan: Scan, watch: Callable[[Scan], None] = lambda _scan: None) -> 
             log.error("SeqAuto Run %s: %s", scan.pk, error)
             fail_abandoned_scans()
         except BaseException as error:
-            _fail(scan, lease, error)
+            with suppress(LeaseLost):
+                _fail(scan, lease, error)
             if not isinstance(error, Exception):
                 raise
     return True
@@ -101,7 +105,7 @@ def scan_files(scan: Scan, lease: Lease, watch: Callable[[Scan], None]) -> ListR
         raise ScanProblem("No archive disk is named.", "Set SEQAUTO_SCAN_ROOTS to the folders to scan.")
     _enter(scan, ScanStatus.SCANNING_FILES, lease)
     folder = lists_folder(scan)
-    progress = _Progress(scan, watch)
+    progress = _Progress(scan, lease, watch)
     with ListWriter(folder) as lists:
         lists.write_roots([walk_root(root, rules, lists, progress.walked) for root in roots])
     progress.write()
@@ -116,7 +120,7 @@ def create_models(scan: Scan, lists: ListReader, lease: Lease, watch: Callable[[
     known = known_runs()
     trusted = _trusted_roots(scan, lists.roots, entries, known, lease)
     here = [entry for entry in entries.values() if entry.root in trusted]
-    progress = _Progress(scan, watch, runs_total=len(here))
+    progress = _Progress(scan, lease, watch, runs_total=len(here))
     with ChangeWriter(lists_folder(scan)) as changes:
         recorder = Recorder(scan, lists, _record_rules(scan), lease, changes, known, entries.keys(), trusted)
         for number, entry in enumerate(here, start=1):
@@ -191,6 +195,8 @@ def _start(scan: Scan, lease: Lease) -> bool:
     with transaction.atomic():
         if not lease.take(scan, leases.process_name()):
             return False
+        for abandoned in Scan.objects.running():  # Its lease was taken over before anyone noticed.
+            _fail_abandoned(abandoned)
         started = Scan.objects.filter(pk=scan.pk, status=ScanStatus.CREATED).update(
             is_running=True, worker=leases.process_name(), task_id=scan.task_id, progress_at=timezone.now()
         )
@@ -216,11 +222,13 @@ def _finish(scan: Scan, lease: Lease) -> None:
 
 
 def _fail(scan: Scan, lease: Lease, error: BaseException) -> None:
-    log.exception("SeqAuto Run %s ended in Error.", scan.pk)
+    close_old_connections()  # Where the database ended this one, a new one can still say so.
+    is_interruption = not isinstance(error, Exception)
+    log.error("SeqAuto Run %s ends in Error.", scan.pk, exc_info=not is_interruption)
     scan.status, scan.traceback = ScanStatus.ERROR, traceback.format_exc()
     if isinstance(error, ScanProblem):
         scan.error, scan.remedy, scan.traceback = str(error), error.remedy, ""
-    elif isinstance(error, Exception):
+    elif not is_interruption:
         scan.error = f"{type(error).__name__}: {error}"
         scan.remedy = "Scan again. If it comes back, report it with the stack trace below."
     else:
@@ -245,24 +253,31 @@ def fail_abandoned_scans() -> int:
     """Turn scans whose worker died to Error; return how many. Cheap where there are none."""
     failed = 0
     for scan in Scan.objects.running():
-        if leases.is_held_by(scan):
-            continue
-        failed += Scan.objects.filter(pk=scan.pk, is_running=True).update(
+        if not leases.is_held_by(scan):
+            with transaction.atomic():
+                failed += leases.withdraw_expired(scan) and _fail_abandoned(scan)
+    stale = Now() - timedelta(seconds=2 * settings.SEQAUTO_LEASE_SECONDS)
+    left = Scan.objects.waiting().filter(
+        is_running=False, source=ScanSource.COMMAND_LINE, progress_at__lt=stale
+    )
+    if left.exists():  # Pages ask all the time, and an UPDATE of nothing takes SQLite's only write lock too.
+        failed += left.update(
             status=ScanStatus.ERROR,
-            is_running=False,
             error_at=timezone.now(),
-            error=f"The worker ({scan.worker}) died or lost the database; "
-            f"its last sign of life was at {timezone.localtime(scan.progress_at):%H:%M:%S}.",
-            remedy="Scan again: what was recorded so far is whole, and the next scan goes on from there.",
+            error="The command ended before its turn came.",
+            remedy="Run it again.",
         )
-    stale = timezone.now() - timedelta(seconds=2 * settings.SEQAUTO_LEASE_SECONDS)
-    return failed + Scan.objects.waiting().filter(
-        source=ScanSource.COMMAND_LINE, progress_at__lt=stale
-    ).update(
+    return failed
+
+
+def _fail_abandoned(scan: Scan) -> int:
+    return Scan.objects.filter(pk=scan.pk, is_running=True).update(
         status=ScanStatus.ERROR,
+        is_running=False,
         error_at=timezone.now(),
-        error="The command ended before its turn came.",
-        remedy="Run it again.",
+        error=f"The worker ({scan.worker}) died or lost the database; "
+        f"its last sign of life was at {timezone.localtime(scan.progress_at):%H:%M:%S}.",
+        remedy="Scan again: what was recorded so far is whole, and the next scan goes on from there.",
     )
 
 
@@ -274,17 +289,21 @@ def why_disabled() -> str:
     return "" if settings.SEQAUTO_ENABLED else "Scanning is switched off here: SEQAUTO_ENABLED is false."
 
 
+def _refuse_if_disabled() -> None:
+    if reason := why_disabled():
+        raise ScanProblem(reason, "Set SEQAUTO_ENABLED to true and restart.")
+
+
 def create_scan(
     source: ScanSource,
     *,
-    user: AbstractBaseUser | None = None,
+    user: User | None = None,
     slot: str | None = None,
     options: Mapping[str, Any] | None = None,
     reused_scan: Scan | None = None,
 ) -> Scan:
     """Make a scan that waits for its turn. Raises ScanProblem while scanning is switched off."""
-    if reason := why_disabled():
-        raise ScanProblem(reason, "Set SEQAUTO_ENABLED to true and restart.")
+    _refuse_if_disabled()
     if reused_scan and not (folder_of(settings.SEQAUTO_SCAN_RESOURCES_DIR, reused_scan.pk) / ROOTS).exists():
         raise ScanProblem(
             f"{reused_scan} has no file lists to start from.",
@@ -314,8 +333,8 @@ def lists_folder(scan: Scan) -> Path:
     return folder_of(settings.SEQAUTO_SCAN_RESOURCES_DIR, scan.pk)
 
 
-def _reused_lists(scan: Scan) -> ListReader:
-    return ListReader(folder_of(settings.SEQAUTO_SCAN_RESOURCES_DIR, scan.reused_scan_id))
+def _reused_lists(scan_id: int) -> ListReader:
+    return ListReader(folder_of(settings.SEQAUTO_SCAN_RESOURCES_DIR, scan_id))
 
 
 def _record_rules(scan: Scan) -> RecordRules:
@@ -335,8 +354,10 @@ def _record_rules(scan: Scan) -> RecordRules:
 class _Progress:
     """Writes how far a stage has come, about once a second."""
 
-    def __init__(self, scan: Scan, watch: Callable[[Scan], None], runs_total: int | None = None) -> None:
-        self.scan, self.watch, self.written = scan, watch, 0.0
+    def __init__(
+        self, scan: Scan, lease: Lease, watch: Callable[[Scan], None], runs_total: int | None = None
+    ) -> None:
+        self.scan, self.lease, self.watch, self.written = scan, lease, watch, 0.0
         scan.runs_done, scan.runs_total = 0, runs_total
 
     def walked(self, files: int) -> None:
@@ -350,5 +371,7 @@ class _Progress:
 
     def write(self) -> None:
         self.written, self.scan.progress_at = time.monotonic(), timezone.now()
-        self.scan.save(update_fields=["runs_done", "runs_total", "files_seen", "progress_at"])
+        with transaction.atomic():
+            self.lease.check()
+            self.scan.save(update_fields=["runs_done", "runs_total", "files_seen", "progress_at"])
         self.watch(self.scan)

@@ -36,8 +36,9 @@ def scan_run_jobs(self: Task, scan_id: int | None = None) -> None:
 
 
 def _scan_of_latest_slot() -> Scan | None:
-    slot = schedule.latest_slot(timezone.now())
+    slot = schedule.latest_slot(timezone.now() + schedule.CLOCK_TOLERANCE)
     if not slot:
+        log.warning("No scan: a slot is a time of a crontab, and no crontab for scans is enabled.")
         return None
     try:
         with transaction.atomic():

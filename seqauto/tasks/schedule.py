@@ -19,6 +19,9 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 TASK = "seqauto.tasks.scan_run_jobs.scan_run_jobs"
 TICK = "seqauto.tasks.scan_run_jobs.tick"
 TICK_SECONDS = 30
+# Beat may run on a machine whose clock is ahead; its slot must have begun here too.
+CLOCK_TOLERANCE = timedelta(minutes=1)
+SLOT_LENGTH = 40  # Of the column; the end of "America/Argentina/Buenos_Aires" is not missed.
 _A_YEAR = 366
 
 
@@ -35,15 +38,18 @@ def set_up() -> None:
 
 def _add(time: str) -> None:
     hour, minute = (str(int(part)) for part in time.split(":"))
-    when, _created = CrontabSchedule.objects.get_or_create(
-        hour=hour, minute=minute, timezone=timezone.get_default_timezone()
-    )
-    PeriodicTask.objects.create(
+    daily = crontab(hour=hour, minute=minute)
+    daily.tz = timezone.get_default_timezone()
+    when = CrontabSchedule.from_schedule(daily)  # One that is there already, else a new one.
+    when.save()
+    PeriodicTask.objects.get_or_create(  # Two beats may start at once.
         name=f"Disk scan at {time}",
-        task=TASK,
-        crontab=when,
-        queue=settings.SEQAUTO_QUEUE,
-        description="Edit the time here. A slot that was missed is filled once, late.",
+        defaults={
+            "task": TASK,
+            "crontab": when,
+            "queue": settings.SEQAUTO_QUEUE,
+            "description": "Edit the time here. A slot that was missed is filled once, late.",
+        },
     )
 
 
@@ -53,7 +59,7 @@ def latest_slot(now: datetime) -> str:
     if not passed:
         return ""
     latest = max(passed)
-    return f"{latest:%Y-%m-%d %H:%M} {latest.tzinfo}"
+    return f"{latest:%Y-%m-%d %H:%M} {latest.tzinfo}"[:SLOT_LENGTH]
 
 
 def next_scheduled_at(now: datetime) -> datetime | None:

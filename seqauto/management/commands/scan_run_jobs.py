@@ -6,12 +6,13 @@ import json
 import signal
 import sys
 import time
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from seqauto import lease, scans
 from seqauto.models import Message, Scan, SequencingFile
@@ -49,8 +50,13 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda *_args: sys.exit(128 + signal.SIGTERM))
         scan = self._create(options)
-        while not scans.run_scan(scan, self._watch()):
-            self._await_turn(scan, wait=options["wait"])
+        try:
+            while not scans.run_scan(scan, self._watch()):
+                self._await_turn(scan, wait=options["wait"])
+        except KeyboardInterrupt:
+            raise CommandError(f"{scan} was interrupted.", returncode=128 + signal.SIGINT) from None
+        finally:
+            Scan.objects.waiting().filter(pk=scan.pk, is_running=False).delete()
         self._report(scan, as_json=options["json"])
         if scan.status == ScanStatus.ERROR:
             raise CommandError(f"{scan} ended in Error: {scan.error}\n{scan.remedy}")
@@ -58,7 +64,7 @@ class Command(BaseCommand):
     def _create(self, options: dict[str, Any]) -> Scan:
         scans.fail_abandoned_scans()
         reused = None
-        if number := options["reuse_prev_scan_id"]:
+        if (number := options["reuse_prev_scan_id"]) is not None:
             reused = Scan.objects.filter(pk=number).first()
             if reused is None:
                 raise CommandError(f"There is no SeqAuto Run {number}.")
@@ -71,9 +77,8 @@ class Command(BaseCommand):
     def _await_turn(self, scan: Scan, *, wait: bool) -> None:
         holder = lease.holder() or "another scan"
         if not wait:
-            scan.delete()
             raise CommandError(f"{holder} is running. Add --wait to scan when it has ended.")
-        if not Scan.objects.filter(pk=scan.pk, status=ScanStatus.CREATED).update(progress_at=timezone.now()):
+        if not Scan.objects.filter(pk=scan.pk, status=ScanStatus.CREATED).update(progress_at=Now()):
             raise CommandError(f"{scan} waits no more: it was ended or deleted meanwhile.")
         self.stderr.write(f"Waiting: {holder} is running.")
         time.sleep(WAIT_SECONDS)
@@ -109,7 +114,7 @@ class Command(BaseCommand):
 def _file_types(text: str) -> list[str]:
     types = text.split(",")
     if unknown := [name for name in types if name not in FILE_TYPES]:
-        raise CommandError(f"{unknown[0]!r} is no file type; known are {', '.join(FILE_TYPES)}.")
+        raise ArgumentTypeError(f"{unknown[0]!r} is no file type; known are {', '.join(FILE_TYPES)}.")
     return types
 
 
