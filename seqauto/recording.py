@@ -62,8 +62,8 @@ class RecordRules:
     def fingerprint(self, entry: RunEntry) -> str:
         """What a run looked like under these rules; the same again means that there is nothing to do."""
         parts = [
-            RULES_VERSION, self.control_pattern, self.extra_columns, self.fastq_patterns, self.markers,
-            entry.digest, entry.skipped, entry.sheet_sha256, entry.unreadable, entry.oddities,
+            RULES_VERSION, FILE_TYPES, self.control_pattern, self.extra_columns, self.fastq_patterns,
+            self.markers, entry.digest, entry.skipped, entry.sheet_sha256, entry.unreadable, entry.oddities,
         ]  # fmt: skip
         return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
@@ -89,8 +89,12 @@ class Recorder:
     ) -> None:
         self.scan, self.lists, self.rules, self.lease, self.changes = scan, lists, rules, lease, changes
         self.folders, self.trusted_roots = folders, trusted_roots
+        self.unreadable = [path for root in lists.roots for path in root.unreadable]
         self.by_path = {run.path: run for run in known}
         self.by_identity = {run.identity: run for run in known if run.identity}
+        self._learn_names()
+
+    def _learn_names(self) -> None:
         self.sequencers = {sequencer.serial: sequencer for sequencer in Sequencer.objects.all()}
         self.experiments = {experiment.name: experiment for experiment in Experiment.objects.all()}
 
@@ -119,6 +123,7 @@ class Recorder:
             raise  # not this run's fault
         except Exception as error:
             log.exception("Run folder %s could not be recorded.", entry.folder)
+            self._learn_names()  # those that were made for this run went with it
             self._record_unread(entry, failed_run(error))
         return known is None or known.state != RunState.ERROR
 
@@ -130,7 +135,7 @@ class Recorder:
         run.fingerprint, run.last_scan = self.rules.fingerprint(entry), self.scan
         with transaction.atomic():
             self.lease.check()
-            run.save()
+            _save(run)
             messages.say(self.scan, run, [])
         self._remember(run)
 
@@ -141,7 +146,7 @@ class Recorder:
         run.last_scan = self.scan
         with transaction.atomic():
             self.lease.check()
-            run.save()
+            _save(run)
             messages.say(self.scan, run, [notice])
         self._remember(run)
 
@@ -185,17 +190,18 @@ class Recorder:
         )
 
     def _identify(self, entry: RunEntry, reading: RunReading) -> tuple[SequencingRun, list[Notice]]:
-        """Find the row of this folder, or make one: known by its path, or as a run that was moved here."""
+        """Find the row of this folder, or make one: known by its path, or as a run that was moved here.
+
+        Of two folders that claim one run the second has no identity, until the first is gone or skipped.
+        """
         run = self._run_at(entry.folder)
         other = self.by_identity.get(reading.identity)
-        if run is None and other and self._has_left(other):
-            run = SequencingRun.objects.get(pk=other.pk)
-            del self.by_path[other.path]
+        if run is None and other and self._has_left(other) and not other.is_legacy:
+            run = self._place(SequencingRun.objects.get(pk=other.pk), entry)
             moved = Notice("info", "run_moved", f"The run was moved here from {other.path}.", is_event=True)
-            self._place(run, entry)
             return run, [moved]
         run = run or self._new_run(entry)
-        if other is None or other.pk == run.pk:
+        if other is None or other.pk == run.pk or other.state == RunState.SKIPPED or self._has_left(other):
             run.identity = reading.identity
             return run, []
         run.identity = None
@@ -212,8 +218,10 @@ class Recorder:
         """Whether a known run is no longer where it was, as far as a root that was read well can tell."""
         if run.state == RunState.DELETED:
             return True
-        return run.path not in self.folders and any(
-            run.path.startswith(root + "/") for root in self.trusted_roots
+        return (
+            run.path not in self.folders
+            and any(run.path.startswith(root + "/") for root in self.trusted_roots)
+            and not lies_under(run.path, self.unreadable)
         )
 
     def _run_at(self, folder: str) -> SequencingRun | None:
@@ -289,14 +297,22 @@ class Recorder:
         run.sample_count = len(sheets.samples)
         run.state, run.state_reason = _state(reading, sheets, comparison)
         # What may change without any file changing is looked at again by every scan.
-        is_settled = run.identity and not reading.is_sequencing and not self.rules.are_partial
+        is_settled = (
+            run.identity
+            and not reading.is_sequencing
+            and not self.rules.are_partial
+            and not any(problem.code == "unreadable_file" for _file, problem in reading.problems)
+        )
         run.fingerprint = self.rules.fingerprint(entry) if is_settled else ""
         run.last_scan = self.scan
 
     def _save_run(self, run: SequencingRun, reading: RunReading) -> None:
         run.sequencer = self._sequencer(reading)
         run.experiment = self._experiment(reading)
-        run.save()
+        before = self.by_identity.get(run.identity or "")
+        if before and before.pk != run.pk:  # gone or skipped, see `_identify`
+            SequencingRun.objects.filter(pk=before.pk).update(identity=None)
+        _save(run)
 
     def _sequencer(self, reading: RunReading) -> Sequencer | None:
         serial = printable(reading.instrument)[:100]
@@ -312,6 +328,9 @@ class Recorder:
 
     def _remember(self, run: SequencingRun) -> None:
         """So that a run moved twice in one scan, or claimed by two folders of it, is recognised."""
+        before = self.by_identity.get(run.identity or "")
+        if before and before.pk == run.pk:
+            self.by_path.pop(before.path, None)
         now = KnownRun(
             run.pk, run.path, run.identity, run.fingerprint, run.state, run.is_legacy, run.files_total
         )
@@ -321,15 +340,12 @@ class Recorder:
 
     # ---- a run that is gone ----
 
-    def missing_runs(self, unreadable: Collection[str]) -> list[KnownRun]:
-        """Known runs that this scan should have found and did not; nothing is known below `unreadable`."""
+    def missing_runs(self) -> list[KnownRun]:
+        """Known runs that this scan should have found and did not."""
         return [
             run
             for run in self.by_path.values()
-            if self._has_left(run)
-            and run.state != RunState.DELETED
-            and not run.is_legacy
-            and not lies_under(run.path, unreadable)
+            if self._has_left(run) and run.state != RunState.DELETED and not run.is_legacy
         ]
 
     def record_deleted(self, known: KnownRun) -> None:
@@ -349,7 +365,8 @@ class Recorder:
         with transaction.atomic():
             self.lease.check()
             there.update(data_state=DataState.DELETED, changed_at=timezone.now())
-            run.save()
+            run.files.filter(data_state=DataState.RUNNING).update(data_state=DataState.NON_EXISTENT)
+            _save(run)
             messages.say(self.scan, run, [notice])
         self.changes.add(run.path, vanished=vanished)
 
@@ -359,11 +376,25 @@ def _state(reading: RunReading, sheets: Sheets, comparison: Comparison) -> tuple
         return RunState.ERROR, sheets.problem
     if reading.is_sequencing:
         return RunState.RUNNING, "No marker of completion yet."
+    if comparison.not_checked:
+        return RunState.ERROR, "A part of it could not be read, so nobody knows whether files are missing."
     if not comparison.files_expected:
         return RunState.NOTHING_EXPECTED, "No sample of the sheet has files to expect."
     if comparison.files_found < comparison.files_expected:
         return RunState.INCOMPLETE, ""
     return RunState.COMPLETE, ""
+
+
+# Flags belong to people, who may set them while a scan has the run in its hands.
+_SCANNED = [
+    column.name
+    for column in SequencingRun._meta.concrete_fields
+    if not column.primary_key and not column.name.startswith("is_")
+]
+
+
+def _save(run: SequencingRun) -> None:
+    run.save(update_fields=_SCANNED if run.pk else None)
 
 
 # ---- files ----

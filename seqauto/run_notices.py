@@ -40,7 +40,8 @@ def failed_run(error: Exception) -> Notice:
     return Notice(
         "error",
         "unexpected_error",
-        f"This run could not be recorded: {type(error).__name__}: {error}",
+        # Further lines of a database's error name rows by numbers that differ in every scan.
+        f"This run could not be recorded: {type(error).__name__}: {str(error).partition(chr(10))[0]}",
         "Report it with the scan's log. The other runs are not affected; the next scan tries again.",
     )
 
@@ -92,14 +93,15 @@ def _of_completion(reading: RunReading) -> list[Notice]:
 
 def _of_unreadable_places(entry: RunEntry) -> list[Notice]:
     notices = []
-    if entry.unreadable:
+    oddities = {path for path, _reason in entry.oddities}
+    if unreadable := [path for path in entry.unreadable if path not in oddities]:
         notices.append(
             Notice(
                 "error",
                 "unreadable_folder",
-                f"{_listed(entry.unreadable)} could not be read; the files there were not checked.",
+                f"{_listed(unreadable)} could not be read; the files there were not checked.",
                 "Give the account that runs SeqAuto leave to read it, then scan again.",
-                entry.unreadable[0] or "the run folder",
+                unreadable[0],
             )
         )
     by_reason: dict[str, list[str]] = defaultdict(list)

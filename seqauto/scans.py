@@ -77,7 +77,9 @@ def run_scan(scan: Scan, watch: Callable[[Scan], None] = lambda _scan: None) -> 
     with lease.kept_alive():
         try:
             _refuse_if_disabled()
-            lists = _reused_lists(scan.reused_scan_id) if scan.reused_scan_id else scan_files(scan, lease, watch)
+            lists = (
+                _reused_lists(scan.reused_scan_id) if scan.reused_scan_id else scan_files(scan, lease, watch)
+            )
             create_models(scan, lists, lease, watch)
             scripts_and_jobs(scan, lease)
             _finish(scan, lease)
@@ -127,9 +129,7 @@ def create_models(scan: Scan, lists: ListReader, lease: Lease, watch: Callable[[
             if not recorder.is_unchanged(entry):
                 scan.runs_changed += recorder.record(entry)
             progress.recorded(number)
-        for run in recorder.missing_runs(
-            unreadable=[path for root in lists.roots for path in root.unreadable]
-        ):
+        for run in recorder.missing_runs():
             recorder.record_deleted(run)
             scan.runs_changed += 1
     for change, count in changes.counts.items():

@@ -61,6 +61,7 @@ def test_fault_4_deleted_fastqs_turn_deleted_and_no_r1_answers_for_its_r2(archiv
     assert scan.files_vanished == 1
 
 
+@pytest.mark.django_db(transaction=True)  # the end of an interrupted scan takes a connection of its own
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, RuntimeError])
 def test_fault_5_a_scan_interrupted_between_the_samples_leaves_nothing_half(
     archive, write_run, monkeypatch, interruption
