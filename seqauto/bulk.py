@@ -14,7 +14,8 @@ from django.db import connection, models
 
 def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert `rows`, each a value for every one of `fields` (names of model fields, "id" too)."""
-    columns = [model._meta.get_field(name) for name in fields]
+    concrete = {field.name: field for field in model._meta.concrete_fields}
+    columns = [concrete[name] for name in fields]
     is_postgres = connection.vendor == "postgresql"
     converters = {
         number: convert
@@ -25,7 +26,7 @@ def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable
     write(model._meta.db_table, columns, _converted(rows, converters))
 
 
-def _converter(field: models.Field, *, is_postgres: bool) -> Callable[[Any], Any] | None:
+def _converter(field: models.Field[Any, Any], *, is_postgres: bool) -> Callable[[Any], Any] | None:
     """How a value of this field is written, where the driver does not know by itself."""
     if isinstance(field, models.JSONField):
         return json.dumps
@@ -60,16 +61,18 @@ def next_ids(model: type[models.Model], count: int) -> Sequence[int]:
         return range(highest + 1, highest + 1 + count)
 
 
-def _execute_many(table: str, columns: Sequence[models.Field], rows: Iterable[Sequence[Any]]) -> None:
+def _execute_many(
+    table: str, columns: Sequence[models.Field[Any, Any]], rows: Iterable[Sequence[Any]]
+) -> None:
     names, marks = _names(columns), ", ".join(["%s"] * len(columns))
     with connection.cursor() as cursor:
         cursor.executemany(
             f"INSERT INTO {connection.ops.quote_name(table)} ({names}) VALUES ({marks})",  # noqa: S608  our own names
-            rows,
+            list(rows),
         )
 
 
-def _copy(table: str, columns: Sequence[models.Field], rows: Iterable[Sequence[Any]]) -> None:
+def _copy(table: str, columns: Sequence[models.Field[Any, Any]], rows: Iterable[Sequence[Any]]) -> None:
     """COPY in CSV. Python writes None as "", which PostgreSQL takes for NULL where a column allows it."""
     names = _names(columns)
     nullable = _names([column for column in columns if column.null])
@@ -77,9 +80,10 @@ def _copy(table: str, columns: Sequence[models.Field], rows: Iterable[Sequence[A
     text = io.StringIO(newline="")
     csv.writer(text, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
     text.seek(0)
-    with connection.cursor() as cursor:
+    # Django does not translate errors of COPY by itself; a lost database must not pass for a bad run.
+    with connection.cursor() as cursor, connection.wrap_database_errors:
         cursor.copy_expert(f"COPY {connection.ops.quote_name(table)} ({names}) FROM STDIN ({options})", text)
 
 
-def _names(columns: Sequence[models.Field]) -> str:
-    return ", ".join(connection.ops.quote_name(column.column) for column in columns)
+def _names(columns: Sequence[models.Field[Any, Any]]) -> str:
+    return ", ".join(connection.ops.quote_name(str(column.column)) for column in columns)
