@@ -73,9 +73,11 @@ def children(manage_py, tmp_path, transactional_db) -> Iterator[Children]:
 
 
 @pytest.fixture
-def slow_disk(tmp_path) -> SlowDisk:
+def slow_disk(tmp_path) -> Iterator[SlowDisk]:
     """A disk that answers when the test lets it: give `slow_disk.environment` to a child."""
-    return SlowDisk(tmp_path)
+    disk = SlowDisk(tmp_path)
+    yield disk
+    disk.let_go()
 
 
 def pytest_collection_modifyitems(config, items):

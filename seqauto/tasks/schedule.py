@@ -8,6 +8,7 @@ since a task that comes late claims the latest slot only, three days without a w
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import product
 
@@ -70,7 +71,11 @@ def next_scheduled_at(now: datetime) -> datetime | None:
 
 def _crontabs() -> list[crontab]:
     entries = PeriodicTask.objects.filter(task=TASK, enabled=True).exclude(crontab=None)
-    return [entry.crontab.schedule for entry in entries.select_related("crontab")]
+    found = []
+    for entry in entries.select_related("crontab"):
+        with suppress(ValueError):  # A date that never comes, such as 30 February; beat passes it over too.
+            found.append(entry.crontab.schedule)
+    return found
 
 
 def _last_before(when: crontab, now: datetime) -> datetime | None:
