@@ -112,9 +112,12 @@ def flag_chips(run: SequencingRun) -> str:
 
 
 class RunTable(Plain):
-    name = tables.Column(verbose_name="Run", order_by=("name",))
+    name = tables.Column(verbose_name="Run", attrs={"td": {"class": "run"}})
     instrument = tables.Column(
-        accessor="sequencer", verbose_name="Instrument", order_by=("sequencer__model", "sequencer__serial")
+        accessor="sequencer",
+        verbose_name="Instrument",
+        order_by=("sequencer__model", "sequencer__serial"),
+        attrs={"td": {"class": "text-nowrap"}},
     )
     date = tables.Column(attrs={"td": {"class": "text-nowrap"}})
     group = tables.Column()
@@ -150,8 +153,12 @@ class RunTable(Plain):
     def render_group(self, value: str) -> str:
         return looks.printable(value)
 
-    def render_state(self, record: SequencingRun) -> looks.State:
-        return looks.run_state(record)
+    def render_state(self, record: SequencingRun) -> str:
+        return format_html(
+            '{}<div class="below reason">{}</div>',
+            looks.run_state(record),
+            looks.printable(record.state_reason),
+        )
 
     def render_found(self, record: SequencingRun) -> str:
         return looks.found_bar(record.files_found, record.files_expected)

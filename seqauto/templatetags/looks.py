@@ -109,8 +109,8 @@ register.filter("plural", plural)
 def run_state(run: SequencingRun) -> State:
     state = RunState(run.state)
     if state == RunState.INCOMPLETE:
-        return state_of(state, f"{plural(run.files_missing, 'FASTQ')} missing", run.state_reason)
-    return state_of(state, reason=run.state_reason)
+        return state_of(state, f"{plural(run.files_missing, 'FASTQ')} missing")
+    return state_of(state)
 
 
 @register.filter

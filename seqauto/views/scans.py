@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.db.models import Count, F, Window
+from django.db.models import Count, F, Sum, Window
 from django.db.models.functions import RowNumber
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -176,14 +176,20 @@ def _stamps(scan: Scan) -> list[tuple[str, Any]]:
     ]
 
 
-def _found() -> list[dict[str, Any]]:
-    """What the archive holds by file type and state; the database tells it only as of the latest scan."""
-    rows = (
-        SequencingFile.objects.values("file_type", "data_state")
+def _found() -> dict[str, Any]:
+    """What the archive holds; the database tells it only as of the latest scan.
+
+    Files that are there are summed from the runs: of a million files only those amiss are counted one by one.
+    """
+    there = SequencingRun.objects.aggregate(files=Sum("files_total"), bytes=Sum("bytes_total"))
+    amiss = (
+        SequencingFile.objects.exclude(data_state=DataState.COMPLETE)
+        .values("file_type", "data_state")
         .annotate(files=Count("pk"))
         .order_by("file_type", "data_state")
     )
-    return [row | {"state": looks.state_of(DataState(row["data_state"]))} for row in rows]
+    rows = [row | {"state": looks.state_of(DataState(row["data_state"]))} for row in amiss]
+    return there | {"amiss": rows, "state": looks.state_of(DataState.COMPLETE)}
 
 
 def _changes_at_a_glance(scan: Scan) -> list[dict[str, Any]]:

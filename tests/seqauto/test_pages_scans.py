@@ -280,6 +280,14 @@ def test_messages_stand_by_what_to_do_a_few_of_each_with_links_to_their_runs(cli
     assert runs[0].get_absolute_url() in response.content.decode()
 
 
+def test_the_latest_scan_tells_what_there_is_by_type_and_state(client, plain):
+    older, latest = add_scan(), add_scan()
+    add_run(samples=2, missing=1, bytes_total=9_800_000_000)
+    page = text_of(client.get(latest.get_absolute_url())).replace("\u00a0", " ")
+    assert "All files there, 9.8 GB Complete 3 FASTQ Non Existent 1" in page
+    assert "What it found" not in text_of(client.get(older.get_absolute_url()))
+
+
 @pytest.fixture
 def scan_with_lists(archive, settings) -> Scan:
     scan = add_scan(files_appeared=450, files_vanished=1)
