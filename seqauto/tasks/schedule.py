@@ -12,10 +12,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import product
 
-from celery.schedules import crontab
 from django.conf import settings
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
+from django_celery_beat.tzcrontab import TzAwareCrontab
 
 TASK = "seqauto.tasks.scan_run_jobs.scan_run_jobs"
 TICK = "seqauto.tasks.scan_run_jobs.tick"
@@ -39,8 +39,7 @@ def set_up() -> None:
 
 def _add(time: str) -> None:
     hour, minute = (str(int(part)) for part in time.split(":"))
-    daily = crontab(hour=hour, minute=minute)
-    daily.tz = timezone.get_default_timezone()
+    daily = TzAwareCrontab(hour=hour, minute=minute, tz=timezone.get_default_timezone())
     when = CrontabSchedule.from_schedule(daily)  # One that is there already, else a new one.
     when.save()
     PeriodicTask.objects.get_or_create(  # Two beats may start at once.
@@ -69,7 +68,7 @@ def next_scheduled_at(now: datetime) -> datetime | None:
     return min(ahead, default=None)
 
 
-def _crontabs() -> list[crontab]:
+def _crontabs() -> list[TzAwareCrontab]:
     entries = PeriodicTask.objects.filter(task=TASK, enabled=True).exclude(crontab=None)
     found = []
     for entry in entries.select_related("crontab"):
@@ -78,30 +77,30 @@ def _crontabs() -> list[crontab]:
     return found
 
 
-def _last_before(when: crontab, now: datetime) -> datetime | None:
+def _last_before(when: TzAwareCrontab, now: datetime) -> datetime | None:
     wall = _wall_clock(when, now)
     days = (wall - timedelta(days=days) for days in range(_A_YEAR))
     times = (time for day in days for time in reversed(_times_of(when, day)) if time <= wall)
     return _first(times, when)
 
 
-def _first_after(when: crontab, now: datetime) -> datetime | None:
+def _first_after(when: TzAwareCrontab, now: datetime) -> datetime | None:
     wall = _wall_clock(when, now)
     days = (wall + timedelta(days=days) for days in range(_A_YEAR))
     times = (time for day in days for time in _times_of(when, day) if time > wall)
     return _first(times, when)
 
 
-def _wall_clock(when: crontab, now: datetime) -> datetime:
+def _wall_clock(when: TzAwareCrontab, now: datetime) -> datetime:
     """What the clock on the lab's wall shows: the hour that comes twice a year has the same slots twice."""
     return now.astimezone(when.tz).replace(tzinfo=None)
 
 
-def _first(times: Iterator[datetime], when: crontab) -> datetime | None:
+def _first(times: Iterator[datetime], when: TzAwareCrontab) -> datetime | None:
     return next((time.replace(tzinfo=when.tz) for time in times), None)
 
 
-def _times_of(when: crontab, day: datetime) -> Sequence[datetime]:
+def _times_of(when: TzAwareCrontab, day: datetime) -> Sequence[datetime]:
     """The times of one day, in order; none where the day does not match."""
     matches = (
         day.isoweekday() % 7 in when.day_of_week
