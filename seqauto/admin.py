@@ -1,7 +1,7 @@
 """The admin. What scans own can be looked at here but not changed; people own flags, names and models."""
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from .models import (
@@ -89,7 +89,7 @@ class SampleSheetAdmin(OwnedByScans):
     def as_read(self, sheet: SampleSheet) -> str:
         return looks.printable_lines(sheet.text[:20_000])
 
-    def get_queryset(self, request: HttpRequest):  # type: ignore[no-untyped-def]
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SampleSheet]:
         return super().get_queryset(request).defer("content")
 
 

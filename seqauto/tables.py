@@ -3,6 +3,8 @@
 from typing import Any
 
 import django_tables2 as tables
+from django.core.paginator import EmptyPage
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 from .models import Message, Scan, SequencingRun
@@ -22,6 +24,21 @@ class Plain(tables.Table):
         template_name = "parts/table.html"
         attrs = {"class": "table table-hover cards"}
         default = looks.NOTHING
+
+
+class Pages(tables.LazyPaginator):
+    """Pages that nobody counts; a number beyond what a database takes for an offset is no page."""
+
+    def validate_number(self, number: Any) -> int:
+        valid: int = super().validate_number(number)
+        if valid > 1_000_000:
+            raise EmptyPage(f"There is no page {valid}.")
+        return valid
+
+
+def show_page(table: tables.Table, request: HttpRequest, rows: int) -> None:
+    """Sort the table as the address asks, and keep the rows of the page that it asks for."""
+    tables.RequestConfig(request, paginate={"paginator_class": Pages, "per_page": rows}).configure(table)
 
 
 class NumberColumn(tables.Column):

@@ -4,12 +4,11 @@ from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
-from django_tables2 import LazyPaginator, RequestConfig
 
 from seqauto.filters import MessageFilter
 from seqauto.models import Message
 from seqauto.models.scans import Severity
-from seqauto.tables import MessageTable
+from seqauto.tables import MessageTable, show_page
 
 MESSAGES_A_PAGE = 50
 
@@ -18,9 +17,7 @@ MESSAGES_A_PAGE = 50
 def messages(request: HttpRequest) -> HttpResponse:
     filters = MessageFilter(request.GET, queryset=worst_first().select_related("run__experiment"))
     table = MessageTable(filters.qs, exclude=() if request.GET.get("closed") else ("closed_at",))
-    RequestConfig(
-        request, paginate={"paginator_class": LazyPaginator, "per_page": MESSAGES_A_PAGE}
-    ).configure(table)
+    show_page(table, request, MESSAGES_A_PAGE)
     context = {"filter": filters, "table": table, "open_count": Message.objects.open().count()}
     return render(request, "messages/list.html", context)
 

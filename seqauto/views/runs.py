@@ -17,14 +17,13 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_tables2 import LazyPaginator, RequestConfig
 
 from seqauto import scans as story
 from seqauto.filters import RunFilter
 from seqauto.models import Message, SampleSheet, SequencingRun, SequencingSample
 from seqauto.models.runs import RunState
 from seqauto.models.samples import DataState
-from seqauto.tables import FLAGS, RunTable
+from seqauto.tables import FLAGS, RunTable, show_page
 from seqauto.templatetags import looks
 
 from . import PageRequest
@@ -44,8 +43,7 @@ IS_MISSING = Q(data_state__in=[DataState.NON_EXISTENT, DataState.DELETED, DataSt
 def runs(request: HttpRequest) -> HttpResponse:
     filters = RunFilter(request.GET, queryset=_listed_runs())
     table = RunTable(filters.qs)
-    paginate = {"paginator_class": LazyPaginator, "per_page": RUNS_A_PAGE}
-    RequestConfig(request, paginate=paginate).configure(table)
+    show_page(table, request, RUNS_A_PAGE)
     context = {
         "filter": filters,
         "table": table,

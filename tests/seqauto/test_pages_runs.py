@@ -401,6 +401,22 @@ def test_messages_can_be_narrowed_by_severity_and_kind(client):
     assert "First." not in text_of(client.get("/messages/?code=moved"))
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"/runs/{'9' * 30}/",
+        f"/scans/{'9' * 30}/",
+        "/runs/?q=%00&state=%00&group=%00&sort=%00&page=-1&after=0000-00-00",
+        "/messages/?code=%00&severity=x&page=x&sort=text",
+        f"/runs/?page={'9' * 30}",
+        "/runs/?sort=experiment__name&sort=-fingerprint",
+    ],
+)
+def test_an_address_of_nonsense_is_answered_calmly(client, address):
+    add_run()
+    assert client.get(address).status_code in {200, 404}
+
+
 # --- Promise 51, and the number of queries -------------------------------------------------------------
 
 HOSTILE = "<script>alert('x')</script>\x1b[31m\u202egnp.exe"
