@@ -201,7 +201,7 @@ class Recorder:
             moved = Notice("info", "run_moved", f"The run was moved here from {other.path}.", is_event=True)
             return run, [moved]
         run = run or self._new_run(entry)
-        if other is None or other.pk == run.pk or other.state == RunState.SKIPPED or self._has_left(other):
+        if other is None or other.pk == run.pk or self._gives_way(other):
             run.identity = reading.identity
             return run, []
         run.identity = None
@@ -213,6 +213,10 @@ class Recorder:
                 "Find out which is the copy, and move it out of the archive or mark it to be skipped.",
             )
         ]
+
+    def _gives_way(self, run: KnownRun) -> bool:
+        """Whether a known run has no more claim on its identity. A legacy run keeps its own for ever."""
+        return not run.is_legacy and (run.state == RunState.SKIPPED or self._has_left(run))
 
     def _has_left(self, run: KnownRun) -> bool:
         """Whether a known run is no longer where it was, as far as a root that was read well can tell."""

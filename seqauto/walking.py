@@ -13,6 +13,7 @@ from sequencing.disk import (
     RunListing,
     discover,
     identify_root,
+    printable,
     run_find_script,
     walk_runs,
 )
@@ -85,7 +86,7 @@ def _by_run(rows: Iterable[tuple[str, int, int]], folders: set[str], report: Roo
         if run and path.isprintable():
             lines[run].append(f"{path}\t{size}\t{mtime_ns}\n")
         else:
-            report.oddities.append([path, "came from the find script but lies in no run folder"])
+            report.oddities.append([printable(path), "came from the find script but lies in no run folder"])
     return {run: "".join(sorted(texts)) for run, texts in lines.items()}
 
 
