@@ -22,6 +22,7 @@ from django.utils import timezone
 from sequencing.compare import Comparison, FileRecord, KnownFile, compare, paths_seen
 from sequencing.disk import printable, read_metadata
 from sequencing.expected import RunFacts, SampleKey, expected_files
+from sequencing.illumina.run_name import parse_run_name
 from sequencing.layout import FILE_TYPES, FoundFile, recognise_layout
 from sequencing.reading import RunReading, read_run
 
@@ -130,11 +131,16 @@ class Recorder:
     # ---- a run that is passed over, or that failed ----
 
     def _record_skipped(self, entry: RunEntry) -> None:
+        """Pass a run over; only its name is read, and of a run that was known everything stays."""
         run = self._run_at(entry.folder) or self._new_run(entry)
+        by_name = RunReading(run.name, parse_run_name(run.name))
+        run.date, run.flowcell = run.date or by_name.date, run.flowcell or by_name.flowcell
+        run.run_number = run.run_number if run.run_number is not None else by_name.run_number
         run.state, run.state_reason = RunState.SKIPPED, entry.skipped[:500]
         run.fingerprint, run.last_scan = self.rules.fingerprint(entry), self.scan
         with transaction.atomic():
             self.lease.check()
+            run.sequencer = run.sequencer or self._sequencer(by_name)
             _save(run)
             messages.say(self.scan, run, [])
         self._remember(run)
