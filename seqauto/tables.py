@@ -171,10 +171,9 @@ class RunTable(Plain):
         return looks.printable(value)
 
     def render_state(self, record: SequencingRun) -> str:
+        reason = looks.printable(record.state_reason)
         return format_html(
-            '{}<div class="below reason">{}</div>',
-            looks.run_state(record),
-            looks.printable(record.state_reason),
+            '{}<div class="below reason" title="{}">{}</div>', looks.run_state(record), reason, reason
         )
 
     def render_found(self, record: SequencingRun) -> str:
