@@ -21,6 +21,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import close_old_connections, transaction
+from django.db.models import Count
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -29,7 +30,7 @@ from sequencing.layout import FILE_TYPES
 from . import lease as leases
 from . import messages
 from .lease import Lease, LeaseLost
-from .models import Scan, ScanRoot, SequencingRun
+from .models import Scan, ScanRoot, SequencingFile, SequencingRun
 from .models.scans import ScanSource, ScanStatus
 from .recording import KnownRun, Recorder, RecordRules, known_runs
 from .run_notices import root_notices
@@ -135,6 +136,7 @@ def create_models(scan: Scan, lists: ListReader, lease: Lease, watch: Callable[[
     for change, count in changes.counts.items():
         setattr(scan, f"files_{change}", count)
     scan.runs_found, scan.runs_skipped = len(here), sum(bool(entry.skipped) for entry in here)
+    scan.files_by_state = _count_files(scan)
     progress.write()
 
 
@@ -146,6 +148,18 @@ def scripts_and_jobs(scan: Scan, lease: Lease) -> None:
     for name, job in SCRIPTS_AND_JOBS.items():
         log.info("SeqAuto Run %s: %s", scan.pk, name)
         job(scan)
+
+
+def _count_files(scan: Scan) -> dict[str, dict[str, int]]:
+    """Count files by type and state; where this scan changed nothing, the scan before has counted them."""
+    before = Scan.objects.filter(pk__lt=scan.pk).order_by("-pk").first()
+    if not scan.runs_changed and before and before.ended_at and before.files_by_state is not None:
+        return dict(before.files_by_state)
+    counts: dict[str, dict[str, int]] = {file_type: {} for file_type in FILE_TYPES}
+    rows = SequencingFile.objects.order_by().values_list("file_type", "data_state").annotate(Count("pk"))
+    for file_type, state, count in rows:
+        counts.setdefault(file_type, {})[state] = count
+    return counts
 
 
 # ---- which roots are believed ----

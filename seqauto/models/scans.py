@@ -80,6 +80,9 @@ class Scan(models.Model):
     files_appeared = models.PositiveIntegerField(default=0)
     files_vanished = models.PositiveIntegerField(default=0)
     files_changed = models.PositiveIntegerField(default=0)
+    files_by_state = models.JSONField(
+        null=True, blank=True, help_text="Files of the whole archive when it ended, by type and data state."
+    )
 
     error = models.TextField(blank=True, help_text="One sentence for people.")
     remedy = models.TextField(blank=True, help_text="What to try.")

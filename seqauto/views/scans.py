@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.db.models import Count, F, Sum, Window
+from django.db.models import Count, F, Window
 from django.db.models.functions import RowNumber
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 
 from seqauto import scan_lists
 from seqauto import scans as story
-from seqauto.models import Scan, SequencingFile, SequencingRun
+from seqauto.models import Scan, SequencingRun
 from seqauto.models.samples import DataState
 from seqauto.models.scans import ScanSource, ScanStatus, Severity
 from seqauto.tables import ScanTable
@@ -143,16 +143,12 @@ def ask_for_scan(request: PageRequest) -> None:
 def scan(request: HttpRequest, pk: int) -> HttpResponse:
     story.fail_abandoned_scans()
     scan = _scan(pk)
-    is_latest = (
-        scan.status == ScanStatus.FINISHED
-        and not Scan.objects.filter(pk__gt=pk, status=ScanStatus.FINISHED).exists()
-    )
     context = {
         "scan": scan,
         "progress": _progress_with_queue(scan),
         "state": looks.state_of(ScanStatus(scan.status)),
         "stamps": _stamps(scan),
-        "found": _found() if is_latest else None,
+        "found": _found(scan),
         "changes": _changes_at_a_glance(scan),
         "message_groups": _message_groups(scan),
         "lists": scan_lists.names_and_sizes(story.lists_folder(scan)),
@@ -176,20 +172,13 @@ def _stamps(scan: Scan) -> list[tuple[str, Any]]:
     ]
 
 
-def _found() -> dict[str, Any]:
-    """What the archive holds; the database tells it only as of the latest scan.
-
-    Files that are there are summed from the runs: of a million files only those amiss are counted one by one.
-    """
-    there = SequencingRun.objects.aggregate(files=Sum("files_total"), bytes=Sum("bytes_total"))
-    amiss = (
-        SequencingFile.objects.exclude(data_state=DataState.COMPLETE)
-        .values("file_type", "data_state")
-        .annotate(files=Count("pk"))
-        .order_by("file_type", "data_state")
-    )
-    rows = [row | {"state": looks.state_of(DataState(row["data_state"]))} for row in amiss]
-    return there | {"amiss": rows, "state": looks.state_of(DataState.COMPLETE)}
+def _found(scan: Scan) -> list[tuple[str, looks.State, int]]:
+    """What the archive held when the scan ended: (file type, state, files)."""
+    return [
+        (file_type, looks.state_of(DataState(state)), count)
+        for file_type, states in sorted((scan.files_by_state or {}).items())
+        for state, count in sorted(states.items())
+    ]
 
 
 def _changes_at_a_glance(scan: Scan) -> list[dict[str, Any]]:

@@ -280,12 +280,11 @@ def test_messages_stand_by_what_to_do_a_few_of_each_with_links_to_their_runs(cli
     assert runs[0].get_absolute_url() in response.content.decode()
 
 
-def test_the_latest_scan_tells_what_there_is_by_type_and_state(client, plain):
-    older, latest = add_scan(), add_scan()
-    add_run(samples=2, missing=1, bytes_total=9_800_000_000)
-    page = text_of(client.get(latest.get_absolute_url())).replace("\u00a0", " ")
-    assert "All files there, 9.8 GB Complete 3 FASTQ Non Existent 1" in page
-    assert "What it found" not in text_of(client.get(older.get_absolute_url()))
+def test_a_scan_tells_what_there_was_by_type_and_state(client, plain):
+    ended = add_scan(files_by_state={"fastq": {"non_existent": 1, "complete": 1234}})
+    page = text_of(client.get(ended.get_absolute_url())).replace("\u00a0", " ")
+    assert "FASTQ Complete 1,234 FASTQ Non Existent 1" in page
+    assert "What it found" not in text_of(client.get(add_scan().get_absolute_url()))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from django.db.models import Count
 from django.db.models.functions import Now
 
 from seqauto import lease, scans
-from seqauto.models import Message, Scan, SequencingFile
+from seqauto.models import Message, Scan
 from seqauto.models.scans import ScanSource, ScanStatus
 from sequencing.layout import FILE_TYPES
 
@@ -125,10 +125,6 @@ def _progress(scan: Scan) -> str:
 
 def summarise(scan: Scan) -> dict[str, Any]:
     """What --json prints of a scan."""
-    files: dict[str, dict[str, int]] = {name: {} for name in FILE_TYPES}
-    rows = SequencingFile.objects.values_list("file_type", "data_state").annotate(Count("pk")).order_by()
-    for file_type, state, count in rows:
-        files.setdefault(file_type, {})[state] = count
     severities = {"error": 0, "warning": 0, "info": 0}
     open_messages = Message.objects.open().values_list("severity").annotate(Count("pk")).order_by()
     return {
@@ -136,7 +132,7 @@ def summarise(scan: Scan) -> dict[str, Any]:
         "status": scan.status,
         "seconds": {stage: round(length.total_seconds(), 3) for stage, length in scan.stage_times.items()},
         "runs": {"found": scan.runs_found, "changed": scan.runs_changed, "skipped": scan.runs_skipped},
-        "files": files,
+        "files": scan.files_by_state or {},
         "changes": {
             "appeared": scan.files_appeared,
             "vanished": scan.files_vanished,
