@@ -15,6 +15,7 @@ from sequencing.disk import printable
 from sequencing.expected import SampleKey, is_control_sample, sample_key
 from sequencing.illumina.sample_sheet import Sample, SampleRow, meaningful_key, parse_sample_sheet
 from sequencing.illumina.sample_sheet import SampleSheet as Sheet
+from sequencing.illumina.sheet_text import LARGEST_SHEET
 from sequencing.reading import SheetFile
 
 from . import bulk
@@ -81,7 +82,7 @@ def _version(run: SequencingRun, file: SheetFile, before: SampleSheet | None, sc
         path=file.path,
         format=file.sheet.version,
         sha256=_sha256(file.content),
-        content=file.content,
+        content=file.content if len(file.content) <= LARGEST_SHEET else b"",
         meaning=hashlib.sha256(repr(meaningful_key(file.sheet)).encode()).hexdigest(),
         problems=[asdict(problem) for problem in file.sheet.problems],
         is_usable=file.sheet.is_usable,

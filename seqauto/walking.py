@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sequencing.disk import (
@@ -19,6 +19,8 @@ from sequencing.disk import (
 )
 
 from .scan_lists import ListWriter, RootReport
+
+LONGEST_PATH, LONGEST_GROUP = 1000, 500  # characters that SequencingRun holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ def walk_root(root: str, rules: WalkRules, lists: ListWriter, progress: Callable
         found = discover(root, skip_marker=rules.skip_marker, skip_reason=rules.skip_reason)
         report.without_run, report.unreadable = list(found.without_run), list(found.unreadable)
         report.oddities = [list(oddity) for oddity in found.oddities]
-        for listing in _listings(root, found.runs, rules, report):
+        runs = list(_short_enough(root, found.runs, report))
+        for listing in _listings(root, runs, rules, report):
             progress(lists.add(root, listing))
         if identify_root(root) != identity:
             raise DiskError(f"{root}: another disk stood here when the walk ended")
@@ -59,6 +62,17 @@ def walk_root(root: str, rules: WalkRules, lists: ListWriter, progress: Callable
             "See that the disk is mounted and readable, then scan again. Nothing was changed for it."
         )
     return report
+
+
+def _short_enough(
+    root: str, runs: Iterable[tuple[str, str]], report: RootReport
+) -> Iterator[tuple[str, str]]:
+    """Leave out the run folders whose paths are longer than the database can hold."""
+    for folder, skipped in runs:
+        if len(folder) <= LONGEST_PATH and len(os.path.dirname(folder)) - len(root) <= LONGEST_GROUP:
+            yield folder, skipped
+        else:
+            report.oddities.append([folder, f"is too long: at most {LONGEST_PATH:,} characters are recorded"])
 
 
 def _listings(

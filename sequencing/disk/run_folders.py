@@ -140,8 +140,10 @@ class _RunFinder:
 
     def _without_run(self, folder: str, depth: int) -> bool:
         """Report the topmost folder that holds no run, not each of its sub-folders."""
+        if depth == 0:
+            return False
         below = f"{folder}/"
         self.without_run = [path for path in self.without_run if not path.startswith(below)]
-        if depth and not self.skip_reason(os.path.relpath(folder, self.root)):
+        if not self.skip_reason(os.path.relpath(folder, self.root)):
             self.without_run.append(folder)
         return False
