@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,14 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from sequencing.illumina.completion import MARKERS
 from sequencing.layout import FILE_TYPES, pattern_problem
 
 
 @register
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     """All that is wrong with SeqAuto's settings, each with what to do."""
-    return [*_roots(), *_patterns(), *_times(), *_lease(), *_find_scripts()]
+    return [*_roots(), *_patterns(), *_times(), *_lease(), *_find_scripts(), *_markers()]
 
 
 def _roots() -> Iterator[CheckMessage]:
@@ -68,10 +71,35 @@ def _lease() -> Iterator[CheckMessage]:
 
 def _find_scripts() -> Iterator[CheckMessage]:
     for kind, command in settings.SEQAUTO_FIND_SCRIPTS.items():
+        program = _program(command)
         if kind not in FILE_TYPES:
             yield Error(
                 f"SEQAUTO_FIND_SCRIPTS: {kind!r} is no file type; known are {', '.join(FILE_TYPES)}.",
                 id="seqauto.E007",
             )
-        elif not Path(command.split()[0]).exists():
-            yield Warning(f"SEQAUTO_FIND_SCRIPTS: {command!r} is not there.", id="seqauto.W001")
+        elif not program:
+            yield Error(f"SEQAUTO_FIND_SCRIPTS: {command!r} is no command.", id="seqauto.E008")
+        elif not shutil.which(program):
+            yield Warning(f"SEQAUTO_FIND_SCRIPTS: {program!r} cannot be run here.", id="seqauto.W001")
+
+
+def _program(command: Any) -> str:
+    try:
+        return shlex.split(command)[0] if isinstance(command, str) and command.strip() else ""
+    except ValueError:  # a quote that is never closed
+        return ""
+
+
+def _markers() -> Iterator[CheckMessage]:
+    for model, names in settings.SEQAUTO_MARKERS.items():
+        if model not in MARKERS:
+            yield Error(
+                f"SEQAUTO_MARKERS: {model!r} is no model of instrument; known are {', '.join(MARKERS)}.",
+                id="seqauto.E009",
+            )
+        elif not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            yield Error(
+                f"SEQAUTO_MARKERS: the markers of {model} are no list of names.",
+                hint='Write {"MiSeq": ["RTAComplete.txt"]}.',
+                id="seqauto.E010",
+            )

@@ -45,7 +45,7 @@ def _from_kind(severity: str, code: str, alike: Sequence[Problem], file: str) ->
         place.append(f"row {first.row}")
     if first.column:
         place.append(f"column {first.column}")
-    text = first.message + (f" And {more} more of this kind." if more else "")
+    text = first.message.removesuffix(".") + (f". And {more} more of this kind." if more else ".")
     return Notice(severity, code, text, first.remedy, ", ".join(place))
 
 
