@@ -66,9 +66,23 @@ def tick(children: Children) -> None:
     assert child.returncode() == 0, child.err
 
 
-def wait_for(scan: Scan, status: ScanStatus) -> None:
-    wait_until(lambda: Scan.objects.filter(pk=scan.pk, status=status), f"{scan} is {status.label}")
+def wait_for_success(scan: Scan) -> None:
+    ended = (ScanStatus.FINISHED, ScanStatus.ERROR)
+    wait_until(lambda: Scan.objects.filter(pk=scan.pk, status__in=ended), f"{scan} has ended")
     scan.refresh_from_db()
+    assert scan.status == ScanStatus.FINISHED, scan.error + scan.traceback
+
+
+def wait_for_the_error(scan: Scan, children: Children) -> None:
+    """The worker died, and its lease has to run out."""
+
+    def is_found() -> bool:
+        tick(children)
+        scan.refresh_from_db()
+        return scan.status == ScanStatus.ERROR
+
+    wait_until(is_found, f"{scan} is an Error")
+    assert scan.error.startswith("The worker (")
 
 
 @pytest.fixture
@@ -113,7 +127,7 @@ def test_promises_38_and_45_worker_two_beats_and_commands_at_once(broker, childr
     assert first.returncode() == 0, first.err
     for scan in (pressed, scheduled):
         tick(children)
-        wait_for(scan, ScanStatus.FINISHED)
+        wait_for_success(scan)
         assert scan.task_id
     by_start = sorted(Scan.objects.all(), key=lambda scan: scan.scanning_files_at)
     assert by_start == [running, pressed, scheduled]
@@ -127,11 +141,11 @@ def test_promise_44_a_scan_at_work_outlives_its_broker(broker, children, slow_di
     slow_disk.wait_until_asked()
     broker.kill()
     slow_disk.let_go()
-    wait_for(scan, ScanStatus.FINISHED)
+    wait_for_success(scan)
     before = Scan.objects.filter(pk=scan.pk).values().get()
     broker.start()
     following = press_the_button(children)
-    wait_for(following, ScanStatus.FINISHED)
+    wait_for_success(following)
     # Its message was never acknowledged, and may have come again: with no effect.
     assert Scan.objects.filter(pk=scan.pk).values().get() == before
     assert Scan.objects.count() == 2
@@ -146,13 +160,10 @@ def test_promise_39_kill_9_of_a_worker_in_a_scan(broker_url, children, slow_disk
     slow_disk.wait_until_asked()
     worker.end()
     start_worker(children)
-    tick(children)
-    wait_until(lambda: tick(children) or Scan.objects.filter(pk=killed.pk, status="error"), "it is an Error")
-    killed.refresh_from_db()
-    assert killed.error.startswith("The worker (")
+    wait_for_the_error(killed, children)
     assert SequencingRun.objects.count() == 0
     following = press_the_button(children)
-    wait_for(following, ScanStatus.FINISHED)
+    wait_for_success(following)
     assert SequencingFile.objects.count() == 10
     assert Scan.objects.count() == 2
 
@@ -165,9 +176,9 @@ def test_promise_39_kill_9_of_the_process_that_scans_leaves_a_worker_that_works(
     killed.refresh_from_db()
     os.kill(int(killed.worker.split()[-1]), signal.SIGKILL)
     slow_disk.let_go()
-    wait_until(lambda: tick(children) or Scan.objects.filter(pk=killed.pk, status="error"), "it is an Error")
+    wait_for_the_error(killed, children)
     following = press_the_button(children)
-    wait_for(following, ScanStatus.FINISHED)
+    wait_for_success(following)
     assert Scan.objects.count() == 2
 
 
@@ -177,5 +188,5 @@ def test_promise_44_a_broker_flushed_under_a_worker_is_filled_again(broker, chil
     for _ in range(2):
         scan = Scan.objects.create(source=ScanSource.BUTTON)  # Its message was lost.
         tick(children)
-        wait_for(scan, ScanStatus.FINISHED)
+        wait_for_success(scan)
         redis.Redis(unix_socket_path=broker.url.removeprefix("redis+socket://")).flushall()

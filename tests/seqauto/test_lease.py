@@ -131,9 +131,9 @@ def test_between_check_and_commit_nobody_takes_over():
         seen.append(Scan.objects.get(pk=scan.pk).worker)
         taken.set()
 
+    let_expire()
     with transaction.atomic():
         old.check()
-        ScanLease.objects.update(expires_at=Now() - timedelta(seconds=1))
         thread = in_thread(take)
         assert not taken.wait(1)
         Scan.objects.filter(pk=scan.pk).update(worker="written by the old holder")
@@ -198,13 +198,15 @@ def test_a_machine_whose_clock_is_wrong_neither_steals_a_lease_nor_loses_its_own
     holding = new_scan()
     lease = held_lease(holding)
     Scan.objects.filter(pk=holding.pk).update(is_running=True, progress_at=timezone.now())
-    waiting = new_scan()
+    waiting, command = new_scan(), scans.create_scan(ScanSource.COMMAND_LINE)
     right = timezone.now
     monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(hours=hours))
     assert not scans.run_scan(waiting)
     assert scans.fail_abandoned_scans() == 0
     with transaction.atomic():
         lease.check()
+    command.refresh_from_db()
+    assert command.status == ScanStatus.CREATED
     Scan.objects.filter(pk=holding.pk).delete()
     lease.release()
     assert scans.run_scan(waiting)
