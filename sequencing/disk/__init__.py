@@ -2,6 +2,7 @@
 
 from .errors import DiskError, printable
 from .find_script import run_find_script
+from .gone import empty_folder_above, is_gone
 from .metadata import read_metadata
 from .run_folders import Discovery, RootIdentity, discover, identify_root
 from .run_listing import RunListing, parse_lines, walk_run
@@ -13,7 +14,9 @@ __all__ = [
     "RootIdentity",
     "RunListing",
     "discover",
+    "empty_folder_above",
     "identify_root",
+    "is_gone",
     "parse_lines",
     "printable",
     "read_metadata",
