@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -74,12 +76,12 @@ def _walker(
     command = [sys.executable, "-c", _PROGRAM]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     ours, theirs = multiprocessing.Pipe()
-    process = subprocess.Popen(command, stdin=theirs.fileno(), env=environment)
-    theirs.close()
+    with theirs, tempfile.TemporaryFile() as orders:  # a file, since a pipe would wait for one that hangs
+        pickle.dump((batches, skip_marker, threads, frozenset(leave_out)), orders)
+        orders.seek(0)
+        process = subprocess.Popen(command, stdin=orders, stdout=theirs.fileno(), env=environment)
     try:
         with ours:
-            with contextlib.suppress(ConnectionError):  # of one that died at once `_receive` tells
-                ours.send((batches, skip_marker, threads, frozenset(leave_out)))
             yield ours
     finally:
         process.kill()
@@ -90,8 +92,8 @@ def _walker(
 
 def walk_as_ordered() -> None:
     """The other end of `_walker`: read orders, answer with a list of RunListing for each batch."""
-    with Connection(0) as scan:
-        batches, skip_marker, threads, leave_out = scan.recv()
+    batches, skip_marker, threads, leave_out = pickle.load(sys.stdin.buffer)  # noqa: S301  `_walker` wrote it
+    with Connection(1) as scan:
         runs = (run for batch in batches for run in batch)
         listings = walk_here(runs, skip_marker=skip_marker, threads=threads, leave_out=leave_out)
         try:

@@ -61,7 +61,6 @@ def test_what_comes_back_is_said_anew_beside_the_old(scan, run):
 
 def test_an_event_is_told_and_needs_nobody(scan, run):
     say(scan(), run, [Notice("info", "moved", "It moved.", is_event=True)])
-    say(scan(), run, [])
     assert [(message.code, message.is_open) for message in Message.objects.all()] == [("moved", False)]
 
 

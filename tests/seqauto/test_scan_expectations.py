@@ -2,11 +2,13 @@
 
 import os
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from scanning import file_states, open_codes, run_of, said, scan_well
 
 from seqauto.models.runs import RunState
+from sequencing import reading
 from sequencing.demo import DemoSample, demo_samples
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +142,15 @@ def test_a_run_that_never_finished_is_not_running_for_ever(archive, write_run):
     os.utime(run / "RunInfo.xml", (a_week_ago, a_week_ago))
     scan_well()
     assert (run_of(run).state, set(file_states(run).values())) == (RunState.INCOMPLETE, {"non_existent"})
+
+
+def test_a_run_ends_to_be_running_by_time_alone(archive, write_run, monkeypatch):
+    run = write_run(archive / "exome", layout="native", markers=(), fastqs=False, samples=1)
+    scan_well()
+    assert run_of(run).state == RunState.RUNNING
+    monkeypatch.setattr(reading, "LONGEST_RUN", timedelta(0))
+    scan_well()
+    assert run_of(run).state == RunState.INCOMPLETE
 
 
 def test_a_run_deleted_while_sequencing_leaves_no_file_running(archive, write_run):

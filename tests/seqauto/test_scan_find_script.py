@@ -88,7 +88,7 @@ def test_a_find_script_does_not_undo_a_skip(archive, write_run, find_script):
     run = write_run(archive / "exome")
     (run / ".variantgrid_skip_flowcell").touch()
     find_script("find \"$1\" -name '*.fastq.gz'")
-    scan_well()
+    assert scan_well().files_seen == 0
     assert (run_of(run).state, open_codes(None)) == (RunState.SKIPPED, set())
     assert not SequencingFile.objects.exists()
 

@@ -102,7 +102,7 @@ def test_a_sheet_on_a_failing_sector_is_told(archive, write_run):
     (run / "SampleSheet.csv").unlink()
     (run / "SampleSheet.csv").symlink_to("/proc/self/mem")  # whose first byte is a real I/O error
     scan_well()
-    assert said("unreadable_file", run).text == "The file cannot be read: Input/output error"
+    assert said("unreadable_file", run).text == "The file cannot be read: Input/output error."
     assert run_of(run).state == RunState.ERROR
 
 

@@ -338,7 +338,8 @@ def test_a_kind_that_a_script_finds_is_left_out_of_the_walk(tmp_path):
     assert list(listing.lines) == ["run_info"]
 
 
-LONG = [("/nowhere", "x" * 2000)] * 2000  # more than the pipe to a walker can hold, so that it has to wait
+# More than the pipe to a walker, or from one, can hold: whoever writes has to wait for the other.
+LONG = [("/nowhere", f"{number:02000}") for number in range(2000)]
 
 
 def test_promise_5_a_walker_that_dies_is_a_failed_disk():
