@@ -11,18 +11,24 @@ import logging
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import Error, close_old_connections, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from .models import Scan, ScanLease
 
 log = logging.getLogger(__name__)
+
+
+# A scan that gives no sign for longer hangs in a disk that is gone; its lease must not live on. Longer than
+# any find script may take.
+STILL_SECONDS = 75 * 60
 
 
 class LeaseLost(Exception):
@@ -34,6 +40,7 @@ class Lease:
         self.token = uuid.uuid4()
         self.seconds, self.heartbeat_seconds = seconds, heartbeat_seconds
         self.stopped = threading.Event()
+        self.last_sign = time.monotonic()
         # Asked once a run of a scan, so the SQL is made once. SQLite locks the whole database anyway.
         mine = ScanLease.objects.select_for_update().filter(pk=1, token=self.token).values("pk").query
         with transaction.atomic():
@@ -51,6 +58,7 @@ class Lease:
 
     def check(self) -> None:
         """Raise LeaseLost unless this is still the holder. Inside a transaction it stays so until the end."""
+        self.last_sign = time.monotonic()
         with connection.cursor() as cursor:
             cursor.execute(*self._check)
             still_held = cursor.fetchone()
@@ -79,8 +87,9 @@ class Lease:
             while not self.stopped.wait(self.heartbeat_seconds):
                 try:
                     close_old_connections()
-                    self.renew()
-                except DatabaseError:
+                    if time.monotonic() - self.last_sign < STILL_SECONDS:
+                        self.renew()
+                except Error:
                     # The next beat may do better; if none does, `check` stops the scan.
                     log.exception("The heartbeat of the scan could not be written.")
         finally:

@@ -7,43 +7,50 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Count, Q, Sum
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from sequencing.compare import Comparison, FileRecord, KnownFile, compare, paths_seen
-from sequencing.disk import printable, read_metadata
+from sequencing.compare import Comparison, KnownFile, compare, paths_seen
+from sequencing.disk import empty_folder_above, is_gone, printable, read_metadata
 from sequencing.expected import RunFacts, SampleKey, expected_files
 from sequencing.illumina.run_name import parse_run_name
 from sequencing.layout import FILE_TYPES, FoundFile, recognise_layout
 from sequencing.reading import RunReading, read_run
 
-from . import bulk, messages
+from . import messages
+from .known_runs import KnownRun, lies_under
 from .lease import Lease, LeaseLost
 from .messages import Notice
-from .models import Experiment, Scan, Sequencer, SequencingFile, SequencingRun
+from .models import Experiment, Scan, Sequencer, SequencingRun
 from .models.runs import RunState
 from .models.samples import DataState
-from .run_notices import failed_run, run_notices, unread_run
+from .run_files import count_files, known_files, save_files
+from .run_notices import deleted_run, failed_run, not_found, run_notices, run_twice, unread_run
 from .scan_lists import ChangeWriter, ListReader, RunEntry
 from .sheets import Sheets, save_samples
-from .trust import KnownRun, lies_under
 
 log = logging.getLogger(__name__)
 
 Files = Mapping[str, Sequence[FoundFile]]
 """The files of a run by kind."""
 
-# Part of every fingerprint: raise it when the rules of reading change, and every run is read again.
-RULES_VERSION = 1
+NOT_THE_RUNS_FAULT = (LeaseLost, OperationalError, InterfaceError)
+
+
+def _code_version() -> str:
+    """A hash of the code that reads runs. Part of every fingerprint: what new code sees is read again."""
+    ours = Path(__file__).parent
+    code = sorted((*(ours.parent / "sequencing").rglob("*.py"), *ours.glob("*.py")))
+    return hashlib.blake2b(b"".join(path.read_bytes() for path in code), digest_size=8).hexdigest()
+
+
+CODE_VERSION = _code_version()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class RecordRules:
     fastq_patterns: Sequence[str] = ()
     markers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     file_types: Collection[str] = frozenset(FILE_TYPES)
+    accept_missing: bool = False  # a person says that what is not found is gone
 
     @property
     def are_partial(self) -> bool:
@@ -63,15 +71,11 @@ class RecordRules:
     def fingerprint(self, entry: RunEntry) -> str:
         """What a run looked like under these rules; the same again means that there is nothing to do."""
         parts = [
-            RULES_VERSION, FILE_TYPES, self.control_pattern, self.extra_columns, self.fastq_patterns,
-            self.markers, entry.digest, entry.skipped, entry.sheet_sha256, entry.unreadable, entry.oddities,
+            CODE_VERSION, FILE_TYPES, self.control_pattern and self.control_pattern.pattern,
+            self.extra_columns, self.fastq_patterns, self.markers,
+            entry.digest, entry.skipped, entry.sheet_sha256, entry.unreadable, entry.oddities,
         ]  # fmt: skip
         return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
-
-
-def known_runs() -> list[KnownRun]:
-    fields = KnownRun.__slots__
-    return [KnownRun(*row) for row in SequencingRun.objects.order_by("path").values_list(*fields)]
 
 
 class Recorder:
@@ -90,6 +94,7 @@ class Recorder:
     ) -> None:
         self.scan, self.lists, self.rules, self.lease, self.changes = scan, lists, rules, lease, changes
         self.folders, self.trusted_roots = folders, trusted_roots
+        self.roots = [root.path for root in lists.roots]
         self.unreadable = [path for root in lists.roots for path in root.unreadable]
         self.by_path = {run.path: run for run in known}
         self.by_identity = {run.identity: run for run in known if run.identity}
@@ -113,6 +118,8 @@ class Recorder:
         What fails becomes a message on that run, and no other run suffers.
         """
         known = self.by_path.get(entry.folder)
+        if known and SequencingRun.objects.filter(pk=known.pk, is_legacy=True).exists():
+            return False  # flagged since the scan began
         try:
             if entry.skipped:
                 self._record_skipped(entry)
@@ -120,8 +127,8 @@ class Recorder:
             if "" not in entry.unreadable:
                 return self._record_read(entry)
             self._record_unread(entry, unread_run())
-        except (LeaseLost, OperationalError, InterfaceError):
-            raise  # not this run's fault
+        except NOT_THE_RUNS_FAULT:
+            raise
         except Exception as error:
             log.exception("Run folder %s could not be recorded.", entry.folder)
             self._learn_names()  # those that were made for this run went with it
@@ -172,9 +179,9 @@ class Recorder:
             self._save_run(run, reading)
             sheets.save(run)
             sample_ids = self._save_samples(run, sheets, is_new)
-            _save_files(run, comparison, sample_ids)
+            save_files(run, comparison, sample_ids)
             if self.rules.are_partial:
-                _count_files(run)
+                count_files(run)
             messages.say(self.scan, run, notices, is_new_run=is_new)
         self._remember(run)
         self.changes.add(
@@ -202,7 +209,7 @@ class Recorder:
         """
         run = self._run_at(entry.folder)
         other = self.by_identity.get(reading.identity)
-        if run is None and other and self._has_left(other) and not other.is_legacy:
+        if run is None and other and not other.is_legacy and self._has_moved(other, entry.folder):
             run = self._place(SequencingRun.objects.get(pk=other.pk), entry)
             moved = Notice("info", "run_moved", f"The run was moved here from {other.path}.", is_event=True)
             return run, [moved]
@@ -211,28 +218,41 @@ class Recorder:
             run.identity = reading.identity
             return run, []
         run.identity = None
-        return run, [
-            Notice(
-                "error",
-                "run_twice",
-                f"Two folders claim to be the same run ({reading.identity}): this one and {other.path}.",
-                "Find out which is the copy, and move it out of the archive or mark it to be skipped.",
-            )
-        ]
+        return run, [run_twice(reading.identity, other)]
 
     def _gives_way(self, run: KnownRun) -> bool:
         """Whether a known run has no more claim on its identity. A legacy run keeps its own for ever."""
         return not run.is_legacy and (run.state == RunState.SKIPPED or self._has_left(run))
 
+    def _has_moved(self, run: KnownRun, folder: str) -> bool:
+        """Whether a known run is the one found at `folder` now: gone from its place, or linked back there.
+
+        So is one of a root that is scanned no more, such as a disk with a new mount point.
+        """
+        is_elsewhere = not lies_under(run.path, self.roots)
+        return is_elsewhere or os.path.realpath(run.path) == folder or self._has_left(run)
+
     def _has_left(self, run: KnownRun) -> bool:
         """Whether a known run is no longer where it was, as far as a root that was read well can tell."""
         if run.state == RunState.DELETED:
             return True
+        return self._was_not_found(run) and is_gone(run.path)
+
+    def _was_not_found(self, run: KnownRun) -> bool:
         return (
             run.path not in self.folders
-            and any(run.path.startswith(root + "/") for root in self.trusted_roots)
+            and lies_under(run.path, self.trusted_roots)
             and not lies_under(run.path, self.unreadable)
         )
+
+    def _why_not_gone(self, run: KnownRun) -> str:
+        """Why a run that was not found must not count as gone; "" where it is."""
+        if not is_gone(run.path):
+            return f"{run.path} is still there, but this scan did not find it as a run"
+        root = next(root for root in self.roots if lies_under(run.path, [root]))
+        if not self.rules.accept_missing and (empty := empty_folder_above(run.path, root)):
+            return f"{empty} is empty, as a disk is that is not mounted"
+        return ""
 
     def _run_at(self, folder: str) -> SequencingRun | None:
         known = self.by_path.get(folder)
@@ -252,7 +272,7 @@ class Recorder:
         self, entry: RunEntry, files: Files, reading: RunReading, run: SequencingRun, sheets: Sheets
     ) -> Comparison:
         found = [(kind, file) for kind in self.rules.file_types for file in files.get(kind, ())]
-        known = _known_files(run, self.rules.file_types) if run.pk else []
+        known = known_files(run, self.rules.file_types) if run.pk else []
         fastqs = [file.path for kind, file in found if kind == "fastq"]
         layout = recognise_layout(
             fastqs or paths_seen(known),
@@ -263,9 +283,7 @@ class Recorder:
         )
         run.layout = layout.name
         expected = expected_files(
-            RunFacts(
-                reading.run_info, sheets.in_force, is_sequencing=reading.is_sequencing, run_name=run.name
-            ),
+            RunFacts(reading.run_info, sheets.in_force, run_name=run.name),
             layout,
             control_pattern=self.rules.control_pattern,
             file_types={name: FILE_TYPES[name] for name in self.rules.file_types},
@@ -276,7 +294,7 @@ class Recorder:
             known,
             samples=sheets.samples,
             layout=layout,
-            unreadable=entry.unreadable,
+            unreadable=[*entry.unreadable, *_not_gone(entry.folder, found, known)],
             is_sequencing=reading.is_sequencing,
         )
 
@@ -355,20 +373,34 @@ class Recorder:
         return [
             run
             for run in self.by_path.values()
-            if self._has_left(run) and run.state != RunState.DELETED and not run.is_legacy
+            if run.state != RunState.DELETED and not run.is_legacy and self._was_not_found(run)
         ]
 
-    def record_deleted(self, known: KnownRun) -> None:
-        """Turn a run whose folder is gone, and its files, to Deleted."""
+    def record_missing(self, known: KnownRun) -> bool:
+        """Turn a run that was not found to Deleted, or say why it does not count as gone."""
+        try:
+            if reason := self._why_not_gone(known):
+                self._record_not_found(known, reason)
+                return False
+            self._record_deleted(known)
+        except NOT_THE_RUNS_FAULT:
+            raise
+        except Exception:
+            log.exception("The loss of run folder %s could not be recorded.", known.path)
+            return False
+        return True
+
+    def _record_not_found(self, known: KnownRun, reason: str) -> None:
+        run = SequencingRun.objects.get(pk=known.pk)
+        with transaction.atomic():
+            self.lease.check()
+            SequencingRun.objects.filter(pk=known.pk).update(fingerprint="")  # read anew when it is back
+            messages.say(self.scan, run, [not_found(reason)])
+
+    def _record_deleted(self, known: KnownRun) -> None:
         run = SequencingRun.objects.get(pk=known.pk)
         there = run.files.filter(data_state=DataState.COMPLETE)
         vanished = list(there.values_list("path", flat=True))
-        notice = Notice(
-            "warning",
-            "run_deleted",
-            "The run folder is gone from the archive; its files count as deleted.",
-            "If that was meant, nothing needs doing. If not, restore the folder and scan again.",
-        )
         run.state, run.state_reason, run.fingerprint = RunState.DELETED, "Its folder is gone.", ""
         run.files_found = run.files_total = run.bytes_total = 0
         run.last_scan = self.scan
@@ -377,8 +409,15 @@ class Recorder:
             there.update(data_state=DataState.DELETED, changed_at=timezone.now())
             run.files.filter(data_state=DataState.RUNNING).update(data_state=DataState.NON_EXISTENT)
             _save(run)
-            messages.say(self.scan, run, [notice])
+            messages.say(self.scan, run, [deleted_run()])
         self.changes.add(run.path, vanished=vanished)
+
+
+def _not_gone(folder: str, found: Sequence[tuple[str, FoundFile]], known: Sequence[KnownFile]) -> list[str]:
+    """Known files that were not listed and yet are there: behind a link, or newer than lists used again."""
+    listed = {file.path for _kind, file in found}
+    missing = [file.record.path for file in known if file.record.state == DataState.COMPLETE]
+    return [path for path in missing if path not in listed and not is_gone(f"{folder}/{path}")]
 
 
 def _state(reading: RunReading, sheets: Sheets, comparison: Comparison) -> tuple[str, str]:
@@ -405,89 +444,3 @@ _SCANNED = [
 
 def _save(run: SequencingRun) -> None:
     run.save(update_fields=_SCANNED if run.pk else None)
-
-
-# ---- files ----
-
-_FILE_FIELDS = [
-    "sample", "file_type", "path", "data_state", "is_expected", "lane", "read", "size", "mtime_ns",
-    "changed_at",
-]  # fmt: skip
-
-
-def _known_files(run: SequencingRun, file_types: Collection[str]) -> list[KnownFile]:
-    rows = run.files.filter(file_type__in=file_types).values_list(
-        "pk", "file_type", "path", "sample__project", "sample__sample_id",
-        "lane", "read", "data_state", "is_expected", "size", "mtime_ns",
-    )  # fmt: skip
-    return [
-        KnownFile(
-            pk,
-            FileRecord(
-                kind,
-                path,
-                None if sample_id is None else (project, sample_id),
-                lane,
-                read,
-                state,
-                is_expected,
-                size,
-                mtime_ns,
-            ),
-        )
-        for pk, kind, path, project, sample_id, lane, read, state, is_expected, size, mtime_ns in rows
-    ]
-
-
-def _save_files(run: SequencingRun, comparison: Comparison, sample_ids: Mapping[SampleKey, int]) -> None:
-    """Write a comparison's rows; those forgotten go first, which keeps paths unique on the way."""
-    now = timezone.now()
-    if comparison.forgotten:
-        SequencingFile.objects.filter(pk__in=comparison.forgotten).delete()
-    if comparison.updated:
-        SequencingFile.objects.bulk_update(
-            [
-                SequencingFile(
-                    pk=pk, **dict(zip(_ATTRIBUTES, _file_values(record, sample_ids, now), strict=True))
-                )
-                for pk, record in comparison.updated
-            ],
-            _FILE_FIELDS,
-            batch_size=500,
-        )
-    bulk.insert_rows(
-        SequencingFile,
-        ["run", *_FILE_FIELDS],
-        [[run.pk, *_file_values(record, sample_ids, now)] for record in comparison.new],
-    )
-
-
-_ATTRIBUTES = ["sample_id", *_FILE_FIELDS[1:]]
-
-
-def _file_values(record: FileRecord, sample_ids: Mapping[SampleKey, int], now: datetime) -> list[Any]:
-    return [
-        sample_ids.get(record.sample) if record.sample else None,
-        record.file_type,
-        record.path,
-        record.state,
-        record.is_expected,
-        record.lane,
-        record.read,
-        record.size,
-        record.mtime_ns,
-        now,
-    ]
-
-
-def _count_files(run: SequencingRun) -> None:
-    """Count the files of all types, where a scan looked at some only."""
-    there = Q(data_state=DataState.COMPLETE)
-    expected = Q(is_expected=True) & ~Q(data_state=DataState.SKIPPED)
-    counts = run.files.aggregate(
-        files_expected=Count("pk", filter=expected),
-        files_found=Count("pk", filter=expected & there),
-        files_total=Count("pk", filter=there),
-        bytes_total=Coalesce(Sum("size", filter=there), 0),
-    )
-    SequencingRun.objects.filter(pk=run.pk).update(**counts)

@@ -4,25 +4,53 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sequencing.compare import Comparison
 from sequencing.illumina.errors import Problem
 from sequencing.reading import RunReading
+from sequencing.run_problems import problems_of_run
 
+from .known_runs import KnownRun
 from .messages import Notice, from_problems
 from .scan_lists import RootReport, RunEntry
+
+# Told by the history of the run's sheet: a sheet that was there before still serves.
+_TOLD_ELSEWHERE = frozenset({"no_sample_sheet"})
+# Most archives lack them, and nothing is wrong with such a run.
+_FOR_INFORMATION = frozenset({"no_run_parameters"})
+_OF_PLACES = frozenset({"unreadable_folder", "passed_over"})
 
 
 def run_notices(entry: RunEntry, reading: RunReading, comparison: Comparison) -> list[Notice]:
     """Everything that a run folder itself gives reason to say (its sheet's history apart)."""
+    problems = problems_of_run(
+        reading, entry.spans, comparison, unreadable=entry.unreadable, oddities=entry.oddities
+    )
+    places: dict[Problem, list[str]] = defaultdict(list)
+    by_file: dict[str, list[Problem]] = defaultdict(list)
+    for path, problem in problems:
+        if problem.code in _OF_PLACES:
+            places[problem].append(path)
+        elif problem.code not in _TOLD_ELSEWHERE:
+            by_file[path].append(problem)
+    notices = [_of_places(problem, paths) for problem, paths in places.items()]
+    notices += [notice for file, found in by_file.items() for notice in from_problems(found, file)]
     return [
-        *_of_files(reading.problems),
-        *_of_absent_metadata(entry, reading),
-        *_of_completion(reading),
-        *_of_unreadable_places(entry),
-        *from_problems(comparison.problems, "FASTQs"),
-        *_of_missing(comparison, reading),
+        replace(notice, severity="info") if notice.code in _FOR_INFORMATION else notice for notice in notices
     ]
+
+
+def _of_places(problem: Problem, paths: Sequence[str]) -> Notice:
+    """One notice for all places of which there is the same to say."""
+    text = f"{_listed(paths)} {problem.message}."
+    return Notice(problem.severity, problem.code, text, problem.remedy, paths[0])
+
+
+def _listed(paths: Sequence[str]) -> str:
+    names = [path or "The run folder" for path in paths[:3]]
+    more = len(paths) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def unread_run() -> Notice:
@@ -35,6 +63,44 @@ def unread_run() -> Notice:
     )
 
 
+def deleted_run() -> Notice:
+    """For a run whose folder is gone."""
+    return Notice(
+        "warning",
+        "run_deleted",
+        "The run folder is gone from the archive; its files count as deleted.",
+        "If that was meant, nothing needs doing. If not, restore the folder and scan again.",
+    )
+
+
+def not_found(reason: str) -> Notice:
+    """For a run that was not found and yet must not count as gone."""
+    return Notice(
+        "error",
+        "run_not_found",
+        f"The run was not found: {reason}. Its files keep their states.",
+        "Mount the disk or restore the folder. If the run was deleted on purpose, remove the empty folder "
+        "or scan with --accept-missing.",
+    )
+
+
+def run_twice(identity: str, other: KnownRun) -> Notice:
+    """For a folder that claims to be a run that stands elsewhere."""
+    if other.is_legacy:
+        return Notice(
+            "error",
+            "run_twice",
+            f"This folder is the legacy run of {other.path} ({identity}), which scans do not touch.",
+            "Take the legacy flag from that run if it moved here, then scan again.",
+        )
+    return Notice(
+        "error",
+        "run_twice",
+        f"Two folders claim to be the same run ({identity}): this one and {other.path}.",
+        "Find out which is the copy, and move it out of the archive or mark it to be skipped.",
+    )
+
+
 def failed_run(error: Exception) -> Notice:
     """For a run that SeqAuto itself stumbled over."""
     return Notice(
@@ -44,100 +110,6 @@ def failed_run(error: Exception) -> Notice:
         f"This run could not be recorded: {type(error).__name__}: {str(error).partition(chr(10))[0]}",
         "Report it with the scan's log. The other runs are not affected; the next scan tries again.",
     )
-
-
-def _of_files(problems: Sequence[tuple[str, Problem]]) -> list[Notice]:
-    by_file: dict[str, list[Problem]] = defaultdict(list)
-    for file, problem in problems:
-        by_file[file].append(problem)
-    return [notice for file, found in by_file.items() for notice in from_problems(found, file)]
-
-
-def _of_absent_metadata(entry: RunEntry, reading: RunReading) -> list[Notice]:
-    notices = []
-    if "run_info" not in entry.spans:
-        notices.append(
-            Notice(
-                "warning",
-                "no_run_info",
-                "There is no RunInfo.xml: instrument and flow cell come from the folder's name, "
-                "reads and lanes from the files found.",
-                "Copy RunInfo.xml from the instrument's run folder.",
-            )
-        )
-    if "run_parameters" not in entry.spans and not reading.is_sequencing:
-        notices.append(
-            Notice(
-                "info",
-                "no_run_parameters",
-                "There is no RunParameters.xml, so the experiment's name is not known.",
-                "Copy RunParameters.xml from the instrument's run folder, if the name is wanted.",
-            )
-        )
-    return notices
-
-
-def _of_completion(reading: RunReading) -> list[Notice]:
-    if reading.completion is None or reading.completion.state != "failed":
-        return []
-    return [
-        Notice(
-            "error",
-            "run_failed",
-            f"The instrument says that this run failed. {reading.completion.message}".strip(),
-            "Look at the instrument's own log; flag the run as bad if its data must not be used.",
-            "RunCompletionStatus.xml",
-        )
-    ]
-
-
-def _of_unreadable_places(entry: RunEntry) -> list[Notice]:
-    notices = []
-    oddities = {path for path, _reason in entry.oddities}
-    if unreadable := [path for path in entry.unreadable if path not in oddities]:
-        notices.append(
-            Notice(
-                "error",
-                "unreadable_folder",
-                f"{_listed(unreadable)} could not be read; the files there were not checked.",
-                "Give the account that runs SeqAuto leave to read it, then scan again.",
-                unreadable[0],
-            )
-        )
-    by_reason: dict[str, list[str]] = defaultdict(list)
-    for path, reason in entry.oddities:
-        by_reason[reason].append(path)
-    for reason, paths in by_reason.items():
-        notices.append(
-            Notice(
-                "warning",
-                "passed_over",
-                f"{_listed(paths)} {reason}.",
-                "It was passed over. Rename it or put a real file in its place if it matters.",
-                paths[0],
-            )
-        )
-    return notices
-
-
-def _of_missing(comparison: Comparison, reading: RunReading) -> list[Notice]:
-    missing = comparison.files_expected - comparison.files_found - len(comparison.not_checked)
-    if missing <= 0 or reading.is_sequencing:
-        return []
-    return [
-        Notice(
-            "warning",
-            "files_missing",
-            f"{missing} of {comparison.files_expected} expected files are not there.",
-            "The run's page names each path. Copy the files there, or correct the sample sheet.",
-        )
-    ]
-
-
-def _listed(paths: Sequence[str]) -> str:
-    names = [path or "The run folder" for path in paths[:3]]
-    more = len(paths) - len(names)
-    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def root_notices(report: RootReport) -> list[Notice]:

@@ -29,10 +29,11 @@ from sequencing.layout import FILE_TYPES
 
 from . import lease as leases
 from . import messages
+from .known_runs import KnownRun, known_runs
 from .lease import Lease, LeaseLost
 from .models import Scan, ScanRoot, SequencingFile, SequencingRun
 from .models.scans import ScanSource, ScanStatus
-from .recording import KnownRun, Recorder, RecordRules, known_runs
+from .recording import Recorder, RecordRules
 from .run_notices import root_notices
 from .scan_lists import (
     ROOTS,
@@ -69,8 +70,8 @@ class ScanProblem(Exception):
 def run_scan(scan: Scan, watch: Callable[[Scan], None] = lambda _scan: None) -> bool:
     """Work through a scan that waits. False where another scan holds the lease, or this one waits no more.
 
-    Whatever goes wrong is written on the scan; only an interruption by a person is raised again. `watch` is
-    called about once a second with the scan's progress.
+    Whatever goes wrong is written on the scan while the database can be reached; only an interruption by a
+    person is raised again. `watch` is called about once a second with the scan's progress.
     """
     lease = Lease(settings.SEQAUTO_LEASE_SECONDS, settings.SEQAUTO_HEARTBEAT_SECONDS)
     if not _start(scan, lease):
@@ -131,8 +132,7 @@ def create_models(scan: Scan, lists: ListReader, lease: Lease, watch: Callable[[
                 scan.runs_changed += recorder.record(entry)
             progress.recorded(number)
         for run in recorder.missing_runs():
-            recorder.record_deleted(run)
-            scan.runs_changed += 1
+            scan.runs_changed += recorder.record_missing(run)
     for change, count in changes.counts.items():
         setattr(scan, f"files_{change}", count)
     scan.runs_found, scan.runs_skipped = len(here), sum(bool(entry.skipped) for entry in here)
@@ -152,7 +152,8 @@ def scripts_and_jobs(scan: Scan, lease: Lease) -> None:
 
 def _count_files(scan: Scan) -> dict[str, dict[str, int]]:
     """Count files by type and state; where this scan changed nothing, the scan before has counted them."""
-    before = Scan.objects.filter(pk__lt=scan.pk).order_by("-pk").first()
+    others = Scan.objects.exclude(pk=scan.pk).exclude(create_models_at=None)
+    before = others.order_by("-create_models_at").first()
     if not scan.runs_changed and before and before.ended_at and before.files_by_state is not None:
         return dict(before.files_by_state)
     counts: dict[str, dict[str, int]] = {file_type: {} for file_type in FILE_TYPES}
@@ -177,7 +178,10 @@ def _trusted_roots(
     accept_missing = scan.options.get("accept_missing", False)
     for report in reports:
         doubt = "" if accept_missing else why_distrusted(
-            report, entries, known, before.get(report.path), max_lost_share=settings.SEQAUTO_MAX_LOST_SHARE
+            report, entries, known,
+            device_before=before[report.path].device if report.path in before else None,
+            had_sentinel=report.path in before and before[report.path].has_sentinel,
+            max_lost_share=settings.SEQAUTO_MAX_LOST_SHARE,
         )  # fmt: skip
         if doubt and not report.error:
             report.error, report.remedy = f"Archive root {doubt}; nothing was changed for it.", _IF_GONE
@@ -290,7 +294,7 @@ def _fail_abandoned(scan: Scan) -> int:
         is_running=False,
         error_at=timezone.now(),
         error=f"The worker ({scan.worker}) died or lost the database; "
-        f"its last sign of life was at {timezone.localtime(scan.progress_at):%H:%M:%S}.",
+        f"its last sign of life was at {timezone.localtime(scan.progress_at):%H:%M:%S %Z on %-d %B %Y}.",
         remedy="Scan again: what was recorded so far is whole, and the next scan goes on from there.",
     )
 
@@ -352,13 +356,13 @@ def _reused_lists(scan_id: int) -> ListReader:
 
 
 def _record_rules(scan: Scan) -> RecordRules:
-    pattern = settings.SEQAUTO_CONTROL_SAMPLE_PATTERN
     return RecordRules(
-        control_pattern=re.compile(pattern) if pattern else None,
+        control_pattern=re.compile(settings.SEQAUTO_CONTROL_SAMPLE_PATTERN),
         extra_columns=settings.SEQAUTO_EXTRA_SHEET_COLUMNS,
         fastq_patterns=settings.SEQAUTO_FASTQ_PATTERNS,
         markers=settings.SEQAUTO_MARKERS,
         file_types=frozenset(scan.options.get("process_types") or FILE_TYPES),
+        accept_missing=scan.options.get("accept_missing", False),
     )
 
 

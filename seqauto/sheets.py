@@ -46,11 +46,16 @@ class Sheets:
                 return cls(None, last_usable, [], "The sample sheet cannot be read.")
             notice = _lost(current) if current else _never_seen()
             return cls(None, last_usable, [notice], "" if last_usable else notice.text)
-        new = None
+        version = _version(run, file, current, scan)
         notices = []
-        if current is None or current.sha256 != _sha256(file.content):
-            new = _version(run, file, current, scan)
-            notices = _changes(file.sheet, last_usable, new)
+        if current and current.sha256 == version.sha256:
+            # The same text, though newer code may understand it otherwise.
+            version.pk, version.version, version.change = current.pk, current.version, current.change
+            version.scan_id, version.seen_at = current.scan_id, current.seen_at
+            new = version if _facts(version) != _facts(current) else None
+        else:
+            new = version
+            notices = _changes(file.sheet, last_usable, version)
         if file.sheet.is_usable:
             return cls(new, file.sheet, notices)
         if last_usable:
@@ -61,9 +66,9 @@ class Sheets:
     def save(self, run: SequencingRun) -> None:
         if self.new:
             if self.new.version > 1:
-                run.sample_sheets.filter(is_current=True).update(is_current=False)
+                run.sample_sheets.exclude(pk=self.new.pk).filter(is_current=True).update(is_current=False)
             self.new.run = run
-            self.new.save(force_insert=True)
+            self.new.save()
 
 
 def _sha256(content: bytes) -> str:
@@ -83,12 +88,16 @@ def _version(run: SequencingRun, file: SheetFile, before: SampleSheet | None, sc
         format=file.sheet.version,
         sha256=_sha256(file.content),
         content=file.content if len(file.content) <= LARGEST_SHEET else b"",
-        meaning=hashlib.sha256(repr(meaningful_key(file.sheet)).encode()).hexdigest(),
         problems=[asdict(problem) for problem in file.sheet.problems],
         is_usable=file.sheet.is_usable,
         sample_count=len(file.sheet.samples) if file.sheet.is_usable else 0,
         scan=scan,
     )
+
+
+def _facts(version: SampleSheet) -> tuple[object, ...]:
+    """What a version says of its text, apart from the text."""
+    return version.path, version.format, version.problems, version.is_usable, version.sample_count
 
 
 def _changes(sheet: Sheet, before: Sheet | None, version: SampleSheet) -> list[Notice]:

@@ -6,50 +6,43 @@ An unmounted disk leaves an empty folder behind, and a scan that believed it wou
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from .models import ScanRoot
+from .known_runs import KnownRun, lies_under
 from .scan_lists import RootReport, RunEntry
 
-
-@dataclass(slots=True)
-class KnownRun:
-    """What the database holds of a run, as far as every scan needs it: one row read a run."""
-
-    pk: int
-    path: str
-    identity: str | None
-    fingerprint: str
-    state: str
-    is_legacy: bool
-    files_total: int
-
-    @property
-    def name(self) -> str:
-        return PurePosixPath(self.path).name
+LOST_SHARE_ON_ANOTHER_DEVICE = 0.1
 
 
 def why_distrusted(
     report: RootReport,
     entries: Mapping[str, RunEntry],
     known: Iterable[KnownRun],
-    before: ScanRoot | None,
     *,
+    device_before: int | None,
+    had_sentinel: bool,
     max_lost_share: float,
 ) -> str:
     """Say why a root's listing must not be believed; "" where it may.
 
     `entries` are all run folders of the scan by path: a run that turned up under another root is not lost.
     """
-    if before and before.has_sentinel and not report.has_sentinel:
+    if had_sentinel and not report.has_sentinel:
         return f"{report.path}: the file .seqauto_root that marks this disk is not there"
-    runs = [run for run in known if run.state != "deleted" and run.path.startswith(f"{report.path}/")]
+    runs = [
+        run
+        for run in known
+        if run.state != "deleted" and not run.is_legacy and lies_under(run.path, [report.path])
+    ]
     names = {PurePosixPath(path).name for path in entries}
     lost = sum(_lost(run, entries, names, report.unreadable) for run in runs)
     total = sum(_weight(run) for run in runs)
-    if lost and before and before.device != report.device:
-        return f"{report.path}: another disk stands here than at the last scan, and known files are missing"
+    # Device numbers of network disks may change with every boot; a changed one only sharpens the ear.
+    if device_before not in (None, report.device) and lost > LOST_SHARE_ON_ANOTHER_DEVICE * total:
+        return (
+            f"{report.path}: another disk stands here than at the last scan, "
+            f"and {lost:,} of {total:,} known runs and files are missing"
+        )
     if lost > max_lost_share * total:
         return f"{report.path}: {lost:,} of {total:,} known runs and files are missing"
     return ""
@@ -68,7 +61,3 @@ def _lost(run: KnownRun, entries: Mapping[str, RunEntry], names: set[str], unrea
     if entry.skipped or entry.unreadable:
         return 0
     return max(0, run.files_total - entry.file_count)
-
-
-def lies_under(path: str, folders: Iterable[str]) -> bool:
-    return any(path.startswith(f"{folder}/") for folder in folders)

@@ -21,6 +21,8 @@ from .layout import FoundFile, choose_metadata
 
 # Instruments run for 5 to 60 hours; a RunInfo.xml older than this belongs to no run in progress.
 LONGEST_RUN = timedelta(days=7)
+CLOCK_TOLERANCE = timedelta(hours=1)  # an instrument's clock may be ahead; a year ahead is no run today
+LONGEST_IDENTITY = 255
 T = TypeVar("T")
 
 
@@ -74,8 +76,8 @@ class RunReading:
     def identity(self) -> str:
         """What makes two folders one run: instrument, run number and flow cell, else the folder's name."""
         if self.instrument and self.run_number is not None and self.flowcell:
-            return f"{self.instrument}_{self.run_number}_{self.flowcell}"
-        return f"folder {self.folder_name}"
+            return f"{self.instrument}_{self.run_number}_{self.flowcell}"[:LONGEST_IDENTITY]
+        return f"folder {self.folder_name}"[:LONGEST_IDENTITY]
 
 
 def read_run(
@@ -156,7 +158,8 @@ def _is_sequencing(reading: RunReading, files: Mapping[str, Sequence[FoundFile]]
     top = [file for file in files.get("run_info", ()) if "/" not in file.path]
     if not top or files.get("fastq") or (reading.completion and reading.completion.present):
         return False
-    return now.timestamp() - top[0].mtime_ns / 1e9 < LONGEST_RUN.total_seconds()
+    age = now.timestamp() - top[0].mtime_ns / 1e9
+    return -CLOCK_TOLERANCE.total_seconds() < age < LONGEST_RUN.total_seconds()
 
 
 def _unreadable(error: OSError) -> Problem:

@@ -79,7 +79,7 @@ SEQAUTO_WALK_THREADS = environment.integer("SEQAUTO_WALK_THREADS", 1)
 #: emptied.
 SEQAUTO_MAX_LOST_SHARE = environment.share("SEQAUTO_MAX_LOST_SHARE", 0.5)
 
-#: A scan that gives no sign of life for so long counts as dead. With beat's clean-up every minute, a killed
+#: A scan that gives no sign of life for so long counts as dead. With beat's look every half minute, a killed
 #: scan shows as Error within two minutes.
 SEQAUTO_LEASE_SECONDS = environment.integer("SEQAUTO_LEASE_SECONDS", 60)
 
@@ -236,7 +236,7 @@ CELERY_BEAT_SCHEDULE = {
     "Look after scans": {
         "task": "seqauto.tasks.scan_run_jobs.tick",
         "schedule": 30,
-        "options": {"expires": 25, "queue": SEQAUTO_QUEUE},
+        "options": {"expires": 600, "queue": SEQAUTO_QUEUE},
     }
 }
 # Log lines of tasks go through Django's LOGGING, where names from disks are made inert.

@@ -19,9 +19,6 @@ class SampleSheet(models.Model):
     format = models.CharField(max_length=10, blank=True, help_text="v1, v2 or casava.")
     sha256 = models.CharField("SHA-256", max_length=64)
     content = models.BinaryField(help_text="The file's bytes.")
-    meaning = models.CharField(
-        max_length=64, editable=False, help_text="Hash of samples, lanes and indexes alone."
-    )
     problems = models.JSONField(default=list, blank=True, help_text="Every error and warning of the parser.")
     is_usable = models.BooleanField(default=True, help_text="Without errors: samples are known by it.")
     sample_count = models.PositiveIntegerField(default=0)

@@ -140,9 +140,9 @@ class Scan(models.Model):
 
     def messages(self) -> "MessageQuerySet":
         """What was open when this scan ended, and what it closed."""
-        return Message.objects.filter(scan_id__lte=self.pk).filter(
-            Q(closed_at=None) | Q(closed_by_scan_id__gte=self.pk)
-        )
+        begin, end = self.started_at or self.created_at, self.ended_at or timezone.now()
+        was_open = Q(closed_at=None) | Q(closed_at__gte=begin)
+        return Message.objects.filter(was_open, opened_at__lte=end)
 
 
 class ScanLease(models.Model):

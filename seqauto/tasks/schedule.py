@@ -18,7 +18,6 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from django_celery_beat.tzcrontab import TzAwareCrontab
 
 TASK = "seqauto.tasks.scan_run_jobs.scan_run_jobs"
-TICK = "seqauto.tasks.scan_run_jobs.tick"
 TICK_SECONDS = 30
 # Beat may run on a machine whose clock is ahead; its slot must have begun here too.
 CLOCK_TOLERANCE = timedelta(minutes=1)
@@ -27,7 +26,7 @@ _A_YEAR = 366
 
 
 def set_up() -> None:
-    """Add the scans' times where they are wanted and absent, remove them where not; edits of people stay."""
+    """Add the scans' times where wanted and absent, remove them where unwanted; else people's edits stay."""
     wanted = settings.SEQAUTO_ENABLED and settings.SEQAUTO_SCAN_DISKS and settings.UPLOAD_ENABLED
     entries = PeriodicTask.objects.filter(task=TASK)
     if not wanted:

@@ -73,7 +73,7 @@ def test_fault_5_a_scan_interrupted_between_the_samples_leaves_nothing_half(
         raise interruption
 
     with monkeypatch.context() as patch:
-        patch.setattr(recording, "_save_files", stop)
+        patch.setattr(recording, "save_files", stop)
         if interruption is KeyboardInterrupt:
             with pytest.raises(KeyboardInterrupt):
                 scan_disks()

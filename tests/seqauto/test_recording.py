@@ -17,14 +17,14 @@ def fail_at(monkeypatch):
     """Makes the last write of one run fail, by a part of its name."""
 
     def fail(part: str, error: Exception) -> None:
-        really_save = recording._save_files
+        really_save = recording.save_files
 
         def save(run, *args):
             if part in run.name:
                 raise error
             return really_save(run, *args)
 
-        monkeypatch.setattr(recording, "_save_files", save)
+        monkeypatch.setattr(recording, "save_files", save)
 
     return fail
 

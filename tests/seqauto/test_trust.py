@@ -2,22 +2,28 @@
 
 import pytest
 
-from seqauto.models import ScanRoot
+from seqauto.known_runs import KnownRun, lies_under
 from seqauto.scan_lists import RootReport, RunEntry
-from seqauto.trust import KnownRun, lies_under, why_distrusted
+from seqauto.trust import why_distrusted
 
 
-def known(path, files=10, state="complete"):
-    return KnownRun(1, path, None, "", state, False, files)
+def known(path, files=10, state="complete", is_legacy=False):
+    return KnownRun(1, path, None, "", state, is_legacy, files)
 
 
 def entry(path, files=10, skipped="", unreadable=()):
     return RunEntry("/data", path, skipped, list(unreadable), [], "", "", {"fastq": [0, 0, files]})
 
 
-def doubt(runs, entries, before=None, share=0.5, **report):
-    root = RootReport("/data", **report)
-    return why_distrusted(root, {e.folder: e for e in entries}, runs, before, max_lost_share=share)
+def doubt(runs, entries, device_before=None, had_sentinel=False, share=0.5, **report):
+    return why_distrusted(
+        RootReport("/data", **report),
+        {e.folder: e for e in entries},
+        runs,
+        device_before=device_before,
+        had_sentinel=had_sentinel,
+        max_lost_share=share,
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,6 +48,7 @@ def doubt(runs, entries, before=None, share=0.5, **report):
         ([known("/data/g/a")], [entry("/data/g/a", files=0, unreadable=["0_fastq"])], True),
         ([known("/data/g/a", state="deleted")], [], True),  # gone before
         ([known("/data2/g/a")], [], True),  # on a disk whose name begins alike
+        ([known("/data/g/a", is_legacy=True)], [], True),  # scans do not touch it
     ],
 )
 def test_promise_41_a_root_is_believed_unless_it_lost_more_than_its_share(runs, entries, believed):
@@ -67,23 +74,27 @@ def test_promise_41_the_share_is_the_labs_to_set(share, believed):
 
 
 def test_promise_41_a_lost_sentinel_is_doubted_even_where_nothing_is_missing():
-    before = ScanRoot(path="/data", device=1, has_sentinel=True)
     runs, entries = [known("/data/g/a")], [entry("/data/g/a")]
-    assert "the file .seqauto_root that marks this disk" in doubt(runs, entries, before, device=1)
-    assert not doubt(runs, entries, before, device=1, has_sentinel=True)
+    assert "the file .seqauto_root that marks this disk" in doubt(runs, entries, had_sentinel=True)
+    assert not doubt(runs, entries, had_sentinel=True, has_sentinel=True)
 
 
-def test_promise_41_another_device_is_doubted_as_soon_as_anything_is_missing():
-    before = ScanRoot(path="/data", device=1)
+def test_promise_41_another_device_is_doubted_as_soon_as_a_tenth_is_missing():
     runs = [known(f"/data/g/{name}") for name in "abcde"]
     entries = [entry(run.path) for run in runs]
-    assert not doubt(runs, entries, before, device=2)
-    assert "another disk stands here" in doubt(runs, entries[1:], before, device=2)
-    assert not doubt(runs, entries[1:], before, device=1)
-    assert not doubt(runs, entries[1:], None, device=2)
+    assert not doubt(runs, entries, device_before=1, device=2)
+    assert "another disk stands here" in doubt(runs, entries[1:], device_before=1, device=2)
+    assert not doubt(runs, entries[1:], device_before=1, device=1)
+    assert not doubt(runs, entries[1:], device=2)
+
+
+def test_a_file_deleted_on_a_disk_that_has_a_new_number_since_a_reboot_stops_no_scan():
+    runs = [known(f"/data/g/{name}") for name in "abcde"]
+    entries = [entry(run.path) for run in runs[1:]] + [entry(runs[0].path, files=9)]
+    assert not doubt(runs, entries, device_before=1, device=2)
 
 
 def test_a_path_lies_under_a_folder_and_not_beside_it():
     assert lies_under("/a/b/c", ["/x", "/a/b"])
     assert not lies_under("/a/bc", ["/a/b"])
-    assert not lies_under("/a/b", ["/a/b"])
+    assert lies_under("/a/b", ["/a/b"])
