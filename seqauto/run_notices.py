@@ -43,7 +43,7 @@ def run_notices(entry: RunEntry, reading: RunReading, comparison: Comparison) ->
 
 def _of_places(problem: Problem, paths: Sequence[str]) -> Notice:
     """One notice for all places of which there is the same to say."""
-    text = f"{_listed(paths)} {problem.message}."
+    text = f"{_listed(paths)}{' ' if len(paths) == 1 else ': each '}{problem.message}."
     return Notice(problem.severity, problem.code, text, problem.remedy, paths[0])
 
 

@@ -6,26 +6,15 @@ order in the sheet, archives rename and move files, and an edited sheet must not
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from .expected import ExpectedFile, SampleKey, sample_key
 from .illumina.errors import Problem, shown
 from .illumina.sample_sheet import Sample
-from .layout import (
-    FILE_TYPES,
-    UNKNOWN_LAYOUT,
-    FileType,
-    FoundFile,
-    Layout,
-    SamplesByName,
-    analysis_number,
-    owner_of,
-    read_path,
-    samples_by_name,
-)
+from .layout import FILE_TYPES, UNKNOWN_LAYOUT, FileType, FoundFile, Layout, analysis_number
+from .slots import Filled, Slot, Stranger, as_seen, place
 
 # A gzip stream of nothing takes 20 bytes, BGZF 28; a name in its header adds some. One read takes more.
 LARGEST_EMPTY_GZIP = 40
@@ -33,9 +22,6 @@ _IS_THERE = frozenset({"complete", "error"})
 _WAS_SEEN = _IS_THERE | {"deleted"}
 
 _SOME_LANE = -1
-
-Slot = tuple[str, SampleKey | None, int | None, str]
-"""File type, sample, lane (None: all lanes in one file) and read."""
 
 
 class FileRecord(NamedTuple):
@@ -82,7 +68,6 @@ class Comparison:
     changed: list[str] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    by_state: Mapping[str, int] = field(default_factory=dict)
     files_expected: int = 0
     files_found: int = 0
     files_total: int = 0
@@ -111,7 +96,7 @@ def compare(
     lie there is called missing. Comparing again, after the changes are made, changes nothing.
     """
     samples = tuple(samples)
-    filled, unfilled, extras = _place(expected, found, samples, layout, file_types)
+    filled, unfilled, extras = place(expected, found, samples, layout, file_types)
     left = {one.record.path: one for one in known}
     present = [(record, left.pop(record.path, None)) for record in map(_filled_record, filled)]
     others = [(record, left.pop(record.path, None)) for record in map(_extra_record, extras)]
@@ -130,120 +115,25 @@ def compare(
     return changes.finish(_problems(filled, extras))
 
 
-def expected_as_known(known: Iterable[KnownFile]) -> list[ExpectedFile]:
-    """Return what was expected until now: for a run whose sheet has become unusable."""
-    return [
-        ExpectedFile(r.file_type, r.path, r.sample, r.lane, r.read, "" if r.is_expected else "skipped before")
-        for r in (one.record for one in known)
-        if r.is_expected or r.state == "skipped"
-    ]
-
-
 def paths_seen(known: Iterable[KnownFile], file_type: str = "fastq") -> list[str]:
     """Return the paths where files of a type are or were, leaving out those that were only ever expected."""
     records = (one.record for one in known)
     return [r.path for r in records if r.state in _WAS_SEEN and r.file_type == file_type]
 
 
-# ---- Found files into slots -----------------------------------------------------------------------
-
-_Filled = tuple[ExpectedFile, FoundFile]
-
-
-class _Stranger(NamedTuple):
-    """A found file that does not lie where one is expected, and the slot that its name tells."""
-
-    slot: Slot
-    part: int
-    file: FoundFile
-
-
-def _place(
-    expected: Iterable[ExpectedFile],
-    found: Iterable[tuple[str, FoundFile]],
-    samples: Sequence[Sample],
-    layout: Layout,
-    file_types: Mapping[str, FileType],
-) -> tuple[list[_Filled], list[ExpectedFile], list[_Stranger]]:
-    """Give each found file its slot: by its path where that is expected, else by what its name says.
-
-    Return the expected files that are there, those that are not, and the found files that nothing asks for.
-    """
-    wanted: dict[str, ExpectedFile] = {}
-    for want in expected:
-        wanted.setdefault(want.path, want)
-    files = {file.path: (kind, file) for kind, file in found}
-    filled = [(wanted.pop(path), file) for path, (kind, file) in files.items() if path in wanted]
-    inside = {file.path for _want, file in filled}
-    outside = [one for path, one in files.items() if path not in inside]
-    if not outside:
-        return filled, list(wanted.values()), []
-    by_name = samples_by_name(samples)
-    strangers = [_stranger(file, file_types[kind], by_name, layout) for kind, file in outside]
-    strangers.sort(key=_strangeness)
-    seen = {one.slot: one.file.path for one in reversed(strangers) if one.part == 1}
-    unfilled = []
-    for want in _as_seen(wanted.values(), seen):
-        if want.path in files:
-            filled.append((want, files[want.path][1]))
-        else:
-            unfilled.append(want)
-    inside = {file.path for _want, file in filled}
-    return filled, unfilled, [one for one in strangers if one.file.path not in inside]
-
-
-def _stranger(file: FoundFile, file_type: FileType, samples: SamplesByName, layout: Layout) -> _Stranger:
-    name = read_path(file.path, file_type, layout)
-    if name is None:
-        return _Stranger((file_type.name, None, None, ""), 1, file)
-    sample, name = owner_of(file.path, name, samples)
-    key = sample_key(sample) if sample else None
-    return _Stranger((file_type.name, key, name.lane, name.read), name.part or 1, file)
-
-
-def _strangeness(stranger: _Stranger) -> tuple[int, int, bool, int, str]:
-    """Of several files for one slot, the least of this is taken."""
-    path = stranger.file.path
-    return stranger.part, -analysis_number(path), not path.endswith(".gz"), path.count("/"), path
+# ---- Records of what is there -------------------------------------------------------------------
 
 
 def _slot(file: ExpectedFile | FileRecord) -> Slot:
     return file.file_type, file.sample, file.lane, file.read
 
 
-def _as_seen(wants: Iterable[ExpectedFile], seen: Mapping[Slot, str]) -> list[ExpectedFile]:
-    """Expect each file at the path where its slot was seen, and lanes split or not as they were seen.
-
-    One file for all lanes fills the slots of every lane that has no file of its own, and the other way round.
-    """
-    if not seen:
-        return list(wants)
-    lanes: dict[tuple[str, SampleKey, str], list[int | None]] = defaultdict(list)
-    for kind, sample, lane, read in seen:
-        if sample is not None:
-            lanes[kind, sample, read].append(lane)
-    fitted: dict[Slot, ExpectedFile] = {}
-    for want in wants:
-        kind, _path, sample, lane, read, _skip_reason = want
-        lanes_seen = lanes.get((kind, sample, read), ()) if sample else ()
-        if lane in lanes_seen or not lanes_seen:
-            lanes_wanted: Sequence[int | None] = (lane,)
-        elif lane is None:
-            lanes_wanted = lanes_seen
-        else:
-            lanes_wanted = (None,) if None in lanes_seen else (lane,)
-        for wanted_lane in lanes_wanted:
-            slot = kind, sample, wanted_lane, read
-            fitted.setdefault(slot, want._replace(lane=wanted_lane, path=seen.get(slot, want.path)))
-    return list(fitted.values())
-
-
-def _filled_record(filled: _Filled) -> FileRecord:
+def _filled_record(filled: Filled) -> FileRecord:
     (kind, _path, sample, lane, read, skip_reason), (path, size, mtime_ns) = filled
     return FileRecord(kind, path, sample, lane, read, "complete", not skip_reason, size, mtime_ns)
 
 
-def _extra_record(stranger: _Stranger) -> FileRecord:
+def _extra_record(stranger: Stranger) -> FileRecord:
     (kind, sample, lane, read), _part, (path, size, mtime_ns) = stranger
     return FileRecord(kind, path, sample, lane, read, "complete", False, size, mtime_ns)
 
@@ -258,7 +148,7 @@ def _as_known(wants: list[ExpectedFile], known: Iterable[KnownFile]) -> list[Exp
     seen: dict[Slot, str] = {}
     for one in sorted(gone, key=_nearness) if wants else ():
         seen.setdefault(_slot(one.record), one.record.path)
-    return _as_seen(wants, seen)
+    return as_seen(wants, seen)
 
 
 def _nearness(one: KnownFile) -> tuple[bool, bool, int]:
@@ -369,7 +259,6 @@ class _Changes:
         return replace(
             self.comparison,
             problems=problems,
-            by_state=dict(sorted(Counter(record.state for record in self.after).items())),
             files_expected=sum(record.is_expected for record in self.after)
             + len(self.comparison.not_checked),
             files_found=sum(record.is_expected for record in there),
@@ -381,7 +270,7 @@ class _Changes:
 # ---- What to tell ---------------------------------------------------------------------------------
 
 
-def _problems(filled: list[_Filled], extras: list[_Stranger]) -> list[Problem]:
+def _problems(filled: list[Filled], extras: list[Stranger]) -> list[Problem]:
     empty = [file.path for want, file in filled if want.file_type == "fastq" and is_empty_fastq(file)]
     taken = {_slot(want): file.path for want, file in filled}
     doubles = [

@@ -22,7 +22,6 @@ class RunFacts:
     run_info: RunInfo | None
     sheet: SampleSheet | None
     lane_count: int | None = None
-    is_sequencing: bool = False
     run_name: str = ""
 
 

@@ -7,7 +7,7 @@ them escapes them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from .illumina.sample_sheet import Sample, SampleSheet
 from .illumina.summary import summarise_problem, summarise_run_info, summarise_run_parameters, summarise_sheet
 from .layout import FILE_TYPES, FoundFile, choose_metadata, converter_layout, recognise_layout
 from .reading import RunReading, read_run
+from .run_problems import problems_of_run
 from .sheet_and_run import problems_of_sheet_on_run
 
 Explained = dict[str, Any]
@@ -64,7 +65,7 @@ def explain_run(
     metadata = [file.path for kind in ("run_info", "sample_sheet") for file in files.get(kind, ())]
     fastqs = [file.path for file in files.get("fastq", ())]
     layout = recognise_layout(fastqs, sheet, reading.run_info, fastq_patterns, metadata)
-    facts = RunFacts(reading.run_info, sheet, is_sequencing=reading.is_sequencing, run_name=folder_name)
+    facts = RunFacts(reading.run_info, sheet, run_name=folder_name)
     expected = expected_files(facts, layout, control_pattern=control_pattern)
     comparison = compare(
         expected,
@@ -75,7 +76,8 @@ def explain_run(
         unreadable=unreadable,
         is_sequencing=reading.is_sequencing,
     )
-    problems = [*_run_problems(reading, files, unreadable, oddities), *_file_problems(comparison, reading)]
+    kinds = [kind for kind, of_kind in files.items() if of_kind]
+    problems = problems_of_run(reading, kinds, comparison, unreadable=unreadable, oddities=oddities)
     told = [{"file": path, **summarise_problem(problem)} for path, problem in problems]
     return {
         "folder_name": folder_name,
@@ -200,63 +202,3 @@ def _file(record: FileRecord) -> Explained:
         "read": record.read or None,
         "size": record.size,
     }
-
-
-# ---- Problems -------------------------------------------------------------------------------------
-
-_ABSENT = {
-    "run_info": Problem(
-        "warning",
-        "no_run_info",
-        "There is no RunInfo.xml: instrument and flow cell come from the folder's name, reads and lanes from "
-        "the FASTQs found",
-        "Copy RunInfo.xml from the instrument's run folder.",
-    ),
-    "run_parameters": Problem(
-        "warning",
-        "no_run_parameters",
-        "There is no RunParameters.xml, so the experiment's name is not known",
-        "Copy RunParameters.xml from the instrument's run folder.",
-    ),
-    "sample_sheet": Problem(
-        "error",
-        "no_sample_sheet",
-        "There is no SampleSheet.csv, so nobody knows which FASTQs to expect",
-        "Put the run's sample sheet into the run folder as SampleSheet.csv.",
-    ),
-}
-
-
-def _run_problems(
-    reading: RunReading,
-    files: Mapping[str, Sequence[FoundFile]],
-    unreadable: Collection[str],
-    oddities: Collection[tuple[str, str]],
-) -> Iterator[tuple[str, Problem]]:
-    """Yield what is wrong with the folder and its metadata, each with the path that it is about."""
-    for folder in unreadable:
-        message = "The folder cannot be read; nothing in it was looked at"
-        yield folder, Problem("error", "unreadable_folder", message, "Let this account read it.")
-    for path, why in oddities:
-        message = f"This was passed over: it {why}"
-        yield path, Problem("warning", "passed_over", message, "Rename it or put a real file in its place.")
-    if reading.name is None and reading.run_info is None:
-        message = "This is not named like a run folder: <date>_<instrument>_<run number>_<flow cell>"
-        yield "", Problem("warning", "no_run_name", message, "Give the name that the instrument gave it.")
-    yield from (("", problem) for kind, problem in _ABSENT.items() if not files.get(kind))
-    yield from reading.problems
-    if reading.sheet and reading.run_info:
-        for problem in problems_of_sheet_on_run(reading.sheet.sheet, reading.run_info):
-            yield reading.sheet.path, problem
-    if reading.completion and reading.completion.state == "failed":
-        remedy = "Look at the instrument's own log before you use its data."
-        yield "", Problem("error", "run_failed", reading.completion.message, remedy)
-
-
-def _file_problems(comparison: Comparison, reading: RunReading) -> Iterator[tuple[str, Problem]]:
-    yield from (("", problem) for problem in comparison.problems)
-    missing = comparison.files_expected - comparison.files_found - len(comparison.not_checked)
-    if missing and not reading.is_sequencing:
-        message = f"{missing} of {comparison.files_expected} expected files are not there"
-        remedy = "Copy them to where they are expected, or correct the sample sheet."
-        yield "", Problem("warning", "files_missing", message, remedy)

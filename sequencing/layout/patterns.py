@@ -15,9 +15,9 @@ FIELDS: Mapping[str, str] = {
     "project": r"[^/]+",
     "sample_id": r"[^/]+?",
     "sample_name": r"[^/]+?",
-    "number": r"\d+",
-    "lane": r"\d+",
-    "lane:03d": r"\d{3}",
+    "number": r"[0-9]{1,6}",
+    "lane": r"[0-9]{1,3}",
+    "lane:03d": r"[0-9]{3}",
     "read": r"[RI][1-4]",
     "read_number": r"[1-4]",
     "index": r"[ACGTN+-]+|NoIndex",
@@ -74,10 +74,6 @@ class Layout:
     reads: tuple[str, ...] = ()
     lanes: tuple[int, ...] = ()
     readers: tuple[re.Pattern[str], ...] = ()
-
-    @property
-    def splits_lanes(self) -> bool:
-        return "{lane" in self.pattern
 
     @property
     def folder(self) -> str:

@@ -240,6 +240,14 @@ def test_a_labs_own_pattern_comes_first():
     assert layout.read_name("0_fastq/A1_S1_L003_R1_001.fastq.gz").lane == 3
 
 
+def test_what_is_no_lane_of_any_flow_cell_is_not_read_as_one():
+    own = "reads/{sample_id}_{lane}_{read}.fastq.gz"
+    layout = recognise_layout([], SHEET, run_info(), [own])
+    assert layout.read_name("reads/A1_2_R1.fastq.gz").lane == 2
+    for path in ("reads/A1_99999_R1.fastq.gz", "reads/A1_S1_L99999_R1_001.fastq.gz"):
+        assert layout.read_name(path).lane is None
+
+
 @pytest.mark.parametrize(
     ("pattern", "problem"),
     [
