@@ -25,8 +25,14 @@ def check_settings(**_kwargs: Any) -> list[CheckMessage]:
 def _roots() -> Iterator[CheckMessage]:
     roots = [Path(root) for root in settings.SEQAUTO_SCAN_ROOTS]
     for root in roots:
-        if not root.is_absolute() or not str(root).isprintable():
+        if not root.is_absolute() or ".." in root.parts or not str(root).isprintable():
             yield Error(f"SEQAUTO_SCAN_ROOTS: {str(root)!r} is no full path.", id="seqauto.E001")
+        if root == Path(root.anchor):
+            yield Error(
+                f"SEQAUTO_SCAN_ROOTS: {str(root)!r} is the whole machine.",
+                hint="Name the folders that hold your runs.",
+                id="seqauto.E011",
+            )
         above = [other for other in roots if other != root and other in root.parents]
         if above or roots.count(root) > 1:
             yield Error(

@@ -33,6 +33,8 @@ def test_the_checks_are_a_part_of_djangos_own(settings):
         (["/data\n/runs"], ["seqauto.E001"]),
         (["/data", "/data/runs"], ["seqauto.E002"]),
         (["/data", "/data"], ["seqauto.E002", "seqauto.E002"]),
+        (["/"], ["seqauto.E011"]),
+        (["/data/.."], ["seqauto.E001"]),
     ],
 )
 def test_roots_are_full_paths_and_none_lies_in_another(settings, roots, expected):

@@ -123,6 +123,17 @@ def test_a_skipped_run_says_so_and_is_explained_all_the_same(write_run, tmp_path
     assert said["n_found"] == 8
 
 
+def test_a_run_skipped_by_its_group_or_its_path_says_so(archive, write_run, capsys, settings):
+    run = write_run(archive / "exome" / "pilot")
+    assert explain_json(capsys, run)[1]["skipped"] is None
+    settings.SEQAUTO_SKIP_PATTERNS = ["^genome/", "^exome/pilot/"]
+    assert "skip pattern ^exome/pilot/" in explain_json(capsys, run)[1]["skipped"]
+    (archive / "exome" / settings.SEQAUTO_SKIP_MARKER).touch()
+    assert (
+        f"{settings.SEQAUTO_SKIP_MARKER} lies in {archive}/exome" in explain_json(capsys, run)[1]["skipped"]
+    )
+
+
 @pytest.mark.parametrize("name", ["missing", "file"])
 def test_a_path_that_is_no_folder_is_an_error(name, tmp_path, capsys):
     (tmp_path / "file").touch()

@@ -47,7 +47,7 @@ def explain_folder(path: str) -> dict[str, Any]:
     try:
         os.scandir(folder).close()
         listing = walk_run(folder)
-        is_skipped = os.path.lexists(os.path.join(folder, settings.SEQAUTO_SKIP_MARKER))
+        skipped = why_skipped(Path(folder))
     except DiskError as error:
         return {"path": path, **unreadable_run(name, str(error))}
     except (OSError, ValueError) as error:
@@ -64,5 +64,21 @@ def explain_folder(path: str) -> dict[str, Any]:
         fastq_patterns=settings.SEQAUTO_FASTQ_PATTERNS,
         markers=settings.SEQAUTO_MARKERS,
     )
-    skipped = f"scans pass over it: {settings.SEQAUTO_SKIP_MARKER} lies in it" if is_skipped else None
     return {"path": path, "skipped": skipped, **explained}
+
+
+def why_skipped(folder: Path) -> str | None:
+    """Why scans pass over a run folder: by a marker in it or in a group above it, or by its path.
+
+    A folder outside of all archive roots is looked at as if its own group were one.
+    """
+    roots = [Path(os.path.realpath(root)) for root in settings.SEQAUTO_SCAN_ROOTS]
+    root = next((root for root in roots if root in folder.parents), folder.parent)
+    inside, marker = folder.relative_to(root), settings.SEQAUTO_SKIP_MARKER
+    for place in (folder, *(root / above for above in inside.parents)):
+        if os.path.lexists(place / marker):
+            return f"scans pass over it: {marker} lies in {place}"
+    for pattern in settings.SEQAUTO_SKIP_PATTERNS:
+        if re.search(pattern, str(inside)):
+            return f"scans pass over it: its path matches the skip pattern {pattern}"
+    return None

@@ -105,9 +105,10 @@ class Command(BaseCommand):
             return
         runs, severities = summary["runs"], summary["messages"]
         self.stdout.write(
-            f"{scan}: {scan.get_status_display()}. {runs['found']} runs, {runs['changed']} new or changed; "
-            f"files +{scan.files_appeared} −{scan.files_vanished} ~{scan.files_changed}; "
-            f"open: {severities['error']} errors, {severities['warning']} warnings."
+            f"{scan}: {scan.get_status_display()}. {_count(runs['found'], 'run')}, "
+            f"{runs['changed']:,} new or changed; "
+            f"files +{scan.files_appeared:,} −{scan.files_vanished:,} ~{scan.files_changed:,}; "
+            f"open: {_count(severities['error'], 'error')}, {_count(severities['warning'], 'warning')}."
         )
 
 
@@ -119,8 +120,14 @@ def _file_types(text: str) -> list[str]:
 
 
 def _progress(scan: Scan) -> str:
-    of_all = f" of {scan.runs_total}" if scan.runs_total is not None else ""
-    return f"{scan.get_status_display()}: {scan.runs_done}{of_all} runs, {scan.files_seen:,} files"
+    runs = _count(scan.runs_done, "run")
+    if scan.runs_total is not None:
+        runs = f"{scan.runs_done:,} of {_count(scan.runs_total, 'run')}"
+    return f"{scan.get_status_display()}: {runs}, {_count(scan.files_seen, 'file')}"
+
+
+def _count(number: int | None, word: str) -> str:
+    return f"{number or 0:,} {word}{'' if number == 1 else 's'}"
 
 
 def summarise(scan: Scan) -> dict[str, Any]:
