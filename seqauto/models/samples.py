@@ -1,10 +1,11 @@
 """Sample sheets (every version), the samples of a run, and its files."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
 from django.db.models import Q
+
+from sequencing.illumina.sheet_text import decode_sheet
 
 from .runs import SequencingRun
 
@@ -40,7 +41,9 @@ class SampleSheet(models.Model):
 
     @property
     def text(self) -> str:
-        return bytes(self.content).decode("utf-8", errors="replace")
+        """The text as the parser reads it, so that rows count alike; of what is no text, whatever it is."""
+        content = bytes(self.content)
+        return decode_sheet(content, []) or content.decode("utf-8", errors="replace")
 
     @property
     def errors(self) -> list[dict[str, Any]]:
@@ -112,13 +115,3 @@ class SequencingFile(models.Model):
 
     def __str__(self) -> str:
         return self.path
-
-    @property
-    def full_path(self) -> str:
-        return f"{self.run.path}/{self.path}"
-
-    @property
-    def modified_at(self) -> datetime | None:
-        if self.mtime_ns is None:
-            return None
-        return datetime.fromtimestamp(self.mtime_ns / 1e9, UTC)

@@ -1,7 +1,6 @@
 """Disk scans, the lease that lets only one work at a time, archive roots, and messages."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -228,12 +227,3 @@ class Message(models.Model):
     @property
     def is_open(self) -> bool:
         return self.closed_at is None
-
-
-def as_progress(scan: Scan) -> dict[str, Any]:
-    """The figures of the progress strip."""
-    seconds = scan.stage_times.get(ScanStatus.SCANNING_FILES.label, timedelta()).total_seconds()
-    return {
-        "percent": round(100 * scan.runs_done / scan.runs_total) if scan.runs_total else None,
-        "files_per_second": round(scan.files_seen / seconds) if seconds else None,
-    }

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from seqauto.models import Scan
-from seqauto.models.scans import ScanStatus, as_progress
+from seqauto.models.scans import ScanStatus
 from seqauto.templatetags.looks import SIGNS, duration, plural
 
 #: A worker takes a waiting scan within a second; after so long none is listening.
@@ -59,13 +59,12 @@ class Progress:
 
 def progress_of(scan: Scan, ahead: Scan | None = None) -> Progress:
     """The strip of `scan`; `ahead` is the scan that it waits for, if any."""
-    figures = as_progress(scan)
     return Progress(
         scan=scan,
         title=_title(scan),
         note=_note(scan, ahead),
         stages=[_stage(scan, stage) for stage in STAGES],
-        figures=_figures(scan, figures["files_per_second"]),
+        figures=_figures(scan),
         left=_left(scan),
         done=scan.runs_done if scan.runs_total and scan.ended_at is None else None,
         total=scan.runs_total,
@@ -108,11 +107,12 @@ def _stage(scan: Scan, stage: ScanStatus) -> Stage:
     return Stage(stage.label, "", "· off" if stage == ScanStatus.SCRIPTS_AND_JOBS else "")
 
 
-def _figures(scan: Scan, files_per_second: int | None) -> str:
+def _figures(scan: Scan) -> str:
     if scan.status == ScanStatus.CREATED:
         return ""
     if scan.status == ScanStatus.SCANNING_FILES:
-        rate = f", {files_per_second:,} a second" if files_per_second else ""
+        seconds = scan.stage_times[ScanStatus.SCANNING_FILES.label].total_seconds()
+        rate = f", {round(scan.files_seen / seconds):,} a second" if seconds else ""
         runs = f"{scan.runs_done:,} of {scan.runs_total:,} runs, " if scan.runs_total else ""
         return f"{runs}{plural(scan.files_seen, 'file')}{rate}"
     if scan.runs_total and scan.ended_at is None:

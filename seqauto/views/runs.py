@@ -34,7 +34,9 @@ SAMPLES_A_PAGE = 96
 MISSING_SHOWN = 12
 OTHERS_SHOWN = 50
 MESSAGES_SHOWN = 20
-SHEET_BYTES_SHOWN = 200_000
+SHEET_CHARACTERS_SHOWN = 200_000
+
+IS_LEGACY = "It is a legacy run, which scans never update."
 
 IS_MISSING = Q(data_state__in=[DataState.NON_EXISTENT, DataState.DELETED, DataState.ERROR])
 
@@ -84,6 +86,7 @@ def _run_context(request: HttpRequest, run: SequencingRun, tab: str) -> dict[str
         "sheet": sheets.filter(is_current=True).first(),
         "open_messages": run.messages.open().count(),
         "can_scan": request.user.has_perm(CAN_START),
+        "is_legacy": IS_LEGACY if run.is_legacy else "",
         "disabled": story.why_disabled(),
         "flags": [word for field, (_icon, word) in FLAGS.items() if getattr(run, field)],
     }
@@ -150,7 +153,9 @@ def _matrix_rows(
         sample.pk: [[] for _ in columns] for sample in samples
     }
     for file in run.files.filter(sample__in=samples).order_by("path"):
-        cells[file.sample_id][places[file.file_type, file.lane, file.read]].append(looks.file_state(file))
+        place = places.get((file.file_type, file.lane, file.read))
+        if place is not None:  # else a scan has recorded it since the columns were read
+            cells[file.sample_id][place].append(looks.file_state(file))
     return [SampleRow(sample, _indexes(sample), cells[sample.pk]) for sample in samples]
 
 
@@ -183,11 +188,12 @@ def run_sheet(request: HttpRequest, pk: int) -> HttpResponse:
     named = [sheet for sheet in versions if str(sheet.version) == wanted]
     current = [sheet for sheet in versions if sheet.is_current]
     shown = next(iter(named or current or versions), None)
+    text = shown.text if shown else ""
     context = _run_context(request, run, "sheet") | {
         "versions": versions,
         "shown": shown,
-        "lines": _sheet_lines(shown) if shown else [],
-        "is_cut": shown is not None and len(shown.content) > SHEET_BYTES_SHOWN,
+        "lines": _sheet_lines(shown, text[:SHEET_CHARACTERS_SHOWN]) if shown else [],
+        "is_cut": len(text) > SHEET_CHARACTERS_SHOWN,
         "problems": _problems(shown) if shown else [],
     }
     return render(request, "runs/sheet.html", context)
@@ -199,15 +205,13 @@ def _problems(sheet: SampleSheet) -> list[dict[str, Any]]:
     return [row | {"state": looks.severity_state(row["severity"])} for row in rows]
 
 
-def _sheet_lines(sheet: SampleSheet) -> list[tuple[int, str, str]]:
+def _sheet_lines(sheet: SampleSheet, text: str) -> list[tuple[int, str, str]]:
     """(line number, text, worst severity of its problems) for each line of a sheet."""
     severities: dict[int, str] = {}
     for problem in sheet.problems:
         if problem.get("row") and severities.get(problem["row"]) != "error":
             severities[problem["row"]] = problem["severity"]
-    # As the parser counts lines: a carriage return alone ends one too.
-    text = bytes(sheet.content[:SHEET_BYTES_SHOWN]).decode("utf-8-sig", errors="replace")
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
+    lines = text.removesuffix("\n").split("\n")
     return [(number, line, severities.get(number, "")) for number, line in enumerate(lines, start=1)]
 
 
@@ -259,14 +263,29 @@ class FlagsForm(forms.ModelForm):
             "is_hidden": "Left out of the lists unless asked for.",
             "is_legacy": "Never updated by scans.",
         }
+        widgets = {name: forms.CheckboxInput({"class": "form-check-input"}) for name in FLAGS}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # The page sends back what it showed: a flag that somebody else has changed since, and this person has
+        # not touched, stays as it is.
+        for name in FLAGS:
+            self.fields[name].show_hidden_initial = True
+
+    def changed_flags(self) -> list[str]:
+        """The flags that the person changed, and that do not stand so already."""
+        return [
+            name
+            for name in FLAGS
+            if name in self.changed_data and self.initial[name] != self.cleaned_data[name]
+        ]
 
     def told(self) -> str:
         """What changed, and why: `gold standard: no → yes. Reference for the kit.`"""
         words = {True: "yes", False: "no"}
         parts = [
             f"{FLAGS[name][1]}: {words[self.initial[name]]} → {words[self.cleaned_data[name]]}"
-            for name in self.changed_data
-            if name in FLAGS
+            for name in self.changed_flags()
         ]
         return f"{', '.join(parts)}. {self.cleaned_data['why']}"
 
@@ -282,7 +301,7 @@ def run_flags(request: PageRequest, pk: int) -> HttpResponse:
         form = FlagsForm(request.POST, instance=run)
         if not form.is_valid():
             return _flags_page(request, _run(pk), form)
-        changed = [name for name in form.changed_data if name in FLAGS]
+        changed = form.changed_flags()
         if changed:
             # Only the flags: a scan may write the run's other fields at this moment.
             run.save(update_fields=[*changed, "updated_at"])
@@ -305,9 +324,9 @@ def note(request: PageRequest, run: SequencingRun, text: str) -> None:
 @permission_required(CAN_START, raise_exception=True)
 def run_rescan(request: PageRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(SequencingRun, pk=pk)
-    disabled = story.why_disabled()
-    if disabled:
-        messages.error(request, f"The run was not marked for a rescan. {disabled}")
+    refusal = IS_LEGACY if run.is_legacy else story.why_disabled()
+    if refusal:
+        messages.error(request, f"The run was not marked for a rescan. {refusal}")
         return redirect(run)
     with transaction.atomic():
         story.request_rescan(run)

@@ -167,6 +167,19 @@ def test_the_columns_are_the_lanes_and_reads_of_the_run(client):
     ]
 
 
+def test_files_recorded_while_the_page_is_made_do_not_break_it(client, monkeypatch):
+    run = add_run(samples=1)
+    columns_of = views._matrix_columns
+
+    def columns_then_scan(run):
+        columns = columns_of(run)
+        add_file(run, run.samples.get(), 2, "R1", path="H-0001_L002_R1.fastq.gz").save()
+        return columns
+
+    monkeypatch.setattr(views, "_matrix_columns", columns_then_scan)
+    assert client.get(run.get_absolute_url()).content.decode().count('<td class="cell">') == 2
+
+
 def test_two_files_for_one_slot_both_show(client):
     run = add_run(samples=1)
     add_file(run, run.samples.get(), 1, "R1", path="copy/H-0001_R1.fastq.gz", size=5_000_000).save()
@@ -290,6 +303,17 @@ def test_a_sheet_of_any_bytes_can_be_looked_at(client, content):
     assert client.get(f"/runs/{run.pk}/sheet/").status_code == 200
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\r\r\n"])
+def test_the_rows_of_a_sheet_are_those_that_its_problems_name(client, encoding, line_end):
+    content = line_end.join(["[Data]", "Sample_ID,index", "Müller,ACGT", ""]).encode(encoding)
+    run = add_run()
+    problem = {"severity": "error", "code": "x", "message": "m", "remedy": "", "row": 3, "column": None}
+    add_sheet(run, content, problems=[problem])
+    body = client.get(f"/runs/{run.pk}/sheet/").content.decode()
+    assert '<tr id="row-3" class="error"><th scope="row">3</th><td>Müller,ACGT</td></tr>' in body
+
+
 def test_a_very_large_sheet_is_shown_in_part_and_says_so(client):
     run = add_run()
     add_sheet(run, b"row\n" * 100_000)
@@ -347,6 +371,66 @@ def test_saving_flags_leaves_what_a_scan_writes_meanwhile(client, staff, monkeyp
     client.post(f"/runs/{run.pk}/flags/", {"is_bad": "on", "why": "Overclustered."})
     run.refresh_from_db()
     assert (run.is_bad, run.files_found, run.state) == (True, 3, RunState.INCOMPLETE)
+
+
+def sent_by_browser(form_page, **changes: str) -> dict[str, str]:
+    """What a browser sends of the form of flags, with these changes."""
+    body = form_page.content.decode()
+    shown = re.findall(r'<input type="hidden" name="(initial-\w+)" value="(\w+)"', body)
+    ticked = re.findall(r'<input type="checkbox" name="(\w+)"[^>]* checked', body)
+    return dict(shown) | dict.fromkeys(ticked, "on") | changes
+
+
+def test_a_flag_that_somebody_else_set_meanwhile_stays_as_it_is(client, staff):
+    run = add_run(is_hidden=True)
+    sent = sent_by_browser(client.get(f"/runs/{run.pk}/flags/"), is_gold_standard="on", why="Reference.")
+    SequencingRun.objects.filter(pk=run.pk).update(is_bad=True, is_hidden=False)
+    client.post(f"/runs/{run.pk}/flags/", sent)
+    run.refresh_from_db()
+    assert (run.is_gold_standard, run.is_bad, run.is_hidden) == (True, True, False)
+    assert LogEntry.objects.get().change_message == "gold standard: no → yes. Reference."
+
+
+def test_a_form_that_is_asked_for_its_reason_still_knows_what_it_showed(client, staff):
+    run = add_run()
+    sent = sent_by_browser(client.get(f"/runs/{run.pk}/flags/"), is_gold_standard="on")
+    SequencingRun.objects.filter(pk=run.pk).update(is_bad=True)
+    again = client.post(f"/runs/{run.pk}/flags/", sent)
+    assert again.status_code == 422
+    client.post(f"/runs/{run.pk}/flags/", sent_by_browser(again, why="Reference."))
+    run.refresh_from_db()
+    assert (run.is_gold_standard, run.is_bad) == (True, True)
+
+
+def test_a_flag_can_be_taken_off(client, staff):
+    run = add_run(is_bad=True)
+    sent = sent_by_browser(client.get(f"/runs/{run.pk}/flags/"), why="Looked at again.")
+    del sent["is_bad"]
+    client.post(f"/runs/{run.pk}/flags/", sent)
+    run.refresh_from_db()
+    assert not run.is_bad
+    assert LogEntry.objects.get().change_message == "bad: yes → no. Looked at again."
+
+
+def test_a_flag_that_stands_so_already_is_not_noted_twice(client, staff):
+    run = add_run()
+    sent = sent_by_browser(client.get(f"/runs/{run.pk}/flags/"), is_bad="on", why="Overclustered.")
+    for words in ("Flags saved.", "No flag was changed."):
+        assert words in text_of(client.post(f"/runs/{run.pk}/flags/", sent, follow=True))
+    assert LogEntry.objects.count() == 1
+
+
+def test_a_legacy_run_offers_no_rescan_and_says_why(client, user):
+    user.user_permissions.add(Permission.objects.get(codename="seqauto_scan_initiate"))
+    run = add_run(is_legacy=True, fingerprint="f" * 64)
+    page = text_of(client.get(run.get_absolute_url()))
+    assert "Rescan this run" not in page
+    assert "It is a legacy run, which scans never update." in page
+    refused = text_of(client.post(f"/runs/{run.pk}/rescan/", follow=True))
+    run.refresh_from_db()
+    assert "The run was not marked for a rescan. It is a legacy run" in refused
+    assert run.fingerprint
+    assert not Scan.objects.exists()
 
 
 def test_rescanning_a_run_makes_the_next_scan_read_it_anew_and_is_noted(client, user, monkeypatch):

@@ -83,7 +83,7 @@ def test_files_have_their_sample_lane_read_size_and_time(archive, write_run):
     file = run_of(run).files.get(path=f"0_fastq/{path.name}")
     assert (file.sample.sample_id, file.lane, file.read) == ("26W0031-01", 2, "R2")
     assert (file.size, file.mtime_ns) == (path.stat().st_size, path.stat().st_mtime_ns)
-    assert (file.is_expected, file.data_state, file.full_path) == (True, "complete", str(path))
+    assert (file.is_expected, file.data_state, file.path) == (True, "complete", f"0_fastq/{path.name}")
     stranger = run_of(run).files.filter(path__contains="Undetermined").first()
     assert (stranger.sample, stranger.is_expected, stranger.data_state) == (None, False, "complete")
 
