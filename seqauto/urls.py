@@ -11,6 +11,7 @@ urlpatterns = [
     path("scans/live/", scans.scans_live, name="scans_live"),
     path("scans/start/", scans.start_scan, name="start_scan"),
     path("scans/<int:pk>/", scans.scan, name="scan"),
+    path("scans/<int:pk>/again/", scans.scan_again, name="scan_again"),
     path("scans/<int:pk>/live/", scans.scan_live, name="scan_live"),
     path("scans/<int:pk>/changes/<slug:kind>/", scans.scan_changes, name="scan_changes"),
     path("scans/<int:pk>/lists/<str:name>", scans.scan_list, name="scan_list"),

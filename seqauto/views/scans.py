@@ -114,14 +114,27 @@ def start_scan(request: PageRequest) -> HttpResponse:
     return redirect("scans")
 
 
-def ask_for_scan(request: PageRequest) -> None:
-    """Queue a scan, unless one waits already, and tell the user what will happen."""
-    waiting = story.waiting_scan()
-    if waiting:
-        messages.info(request, f"Scan {waiting.pk} waits already and will see all that is there by then.")
+@require_POST
+@permission_required(CAN_START, raise_exception=True)
+def scan_again(request: PageRequest, pk: int) -> HttpResponse:
+    """Start a scan that records the lists of an earlier one anew, without looking at the disks."""
+    earlier = _scan(pk)
+    if earlier.ended_at is None:
+        messages.error(request, f"No scan was started. {earlier} is still writing its lists.")
+        return redirect(earlier)
+    ask_for_scan(request, earlier)
+    return redirect("scans")
+
+
+def ask_for_scan(request: PageRequest, reused_scan: Scan | None = None) -> None:
+    """Queue a scan, unless one of the kind waits already, and tell the user what will happen."""
+    waiting = Scan.objects.waiting().exclude(source=ScanSource.COMMAND_LINE)
+    if twin := waiting.filter(reused_scan=reused_scan).first():
+        what = f"the lists of scan {reused_scan.pk}" if reused_scan else "all that is there by then"
+        messages.info(request, f"Scan {twin.pk} waits already and will see {what}.")
         return
     try:
-        scan = story.create_scan(ScanSource.BUTTON, user=request.user)
+        scan = story.create_scan(ScanSource.BUTTON, user=request.user, reused_scan=reused_scan)
     except story.ScanProblem as problem:
         messages.error(request, f"No scan was started. {problem} {problem.remedy}")
         return
@@ -152,9 +165,16 @@ def scan(request: HttpRequest, pk: int) -> HttpResponse:
         "changes": _changes_at_a_glance(scan),
         "message_groups": _message_groups(scan),
         "lists": scan_lists.names_and_sizes(story.lists_folder(scan)),
+        "can_run_again": request.user.has_perm(CAN_START) and _has_whole_lists(scan),
+        "disabled": story.why_disabled(),
         "options": {key.replace("_", " "): value for key, value in scan.options.items() if value},
     }
     return render(request, "scans/scan.html", context)
+
+
+def _has_whole_lists(scan: Scan) -> bool:
+    """Whether another scan can start from the lists of this one."""
+    return scan.ended_at is not None and (story.lists_folder(scan) / scan_lists.ROOTS).is_file()
 
 
 def _scan(pk: int) -> Scan:

@@ -268,10 +268,9 @@ def test_messages_stand_by_what_to_do_a_few_of_each_with_links_to_their_runs(cli
     scan = add_scan()
     runs = [add_run() for _ in range(8)]
     for run in runs:
-        add_message(run, scan=scan)
-    add_message(
-        runs[0], scan=scan, severity="error", code="sheet", text="Row 3 has no index.", remedy="Mend it."
-    )
+        add_message(run, scan=scan, opened_at=scan.finished_at)
+    error = {"severity": "error", "code": "sheet", "text": "Row 3 has no index.", "remedy": "Mend it."}
+    add_message(runs[0], scan=scan, opened_at=scan.finished_at, **error)
     response = client.get(scan.get_absolute_url())
     page = text_of(response)
     assert page.index("Mend it.") < page.index("Copy it from the instrument.")
@@ -357,3 +356,65 @@ def test_what_a_scan_finds_on_the_disk_stands_on_the_pages(client, plain, archiv
     for sample in run.samples.all():
         assert sample.sample_id in page
     assert f"{run.files_total:,} appeared" in text_of(client.get(scan.get_absolute_url()))
+
+
+# --- Run again from these lists ------------------------------------------------------------------------
+
+AGAIN = "Run again from these lists"
+
+
+@pytest.fixture
+def scan_of_disks(archive, write_run) -> Scan:
+    """A scan that has really walked an archive of one run."""
+    write_run(archive / "exome", samples=2)
+    scan = scans.create_scan(ScanSource.COMMAND_LINE)
+    assert scans.run_scan(scan)
+    return scan
+
+
+def test_a_scan_can_be_run_again_from_its_lists(client, operator, queued, scan_of_disks):
+    assert AGAIN in text_of(client.get(f"/scans/{scan_of_disks.pk}/"))
+    client.post(f"/scans/{scan_of_disks.pk}/again/")
+    again = Scan.objects.newest_first().first()
+    assert (again.source, again.started_by, again.reused_scan) == (
+        ScanSource.BUTTON,
+        operator,
+        scan_of_disks,
+    )
+    assert queued == [again.pk]
+    assert scans.run_scan(again)
+    again.refresh_from_db()
+    assert (again.status, again.scanning_files_at, again.runs_found) == (ScanStatus.FINISHED, None, 1)
+    # It wrote no lists of its own.
+    assert AGAIN not in text_of(client.get(f"/scans/{again.pk}/"))
+
+
+def test_pressing_it_twice_queues_one_scan_and_leaves_the_other_button_free(
+    client, operator, queued, scan_of_disks
+):
+    for _ in range(2):
+        page = client.post(f"/scans/{scan_of_disks.pk}/again/", follow=True)
+    assert len(queued) == 1
+    assert f"waits already and will see the lists of scan {scan_of_disks.pk}." in text_of(page)
+    client.post("/scans/start/")
+    assert Scan.objects.get(pk=queued[1]).reused_scan is None
+
+
+def test_nothing_is_run_again_where_no_lists_are_kept(client, operator, queued, archive):
+    scan = add_scan()
+    assert AGAIN not in text_of(client.get(f"/scans/{scan.pk}/"))
+    page = client.post(f"/scans/{scan.pk}/again/", follow=True)
+    assert f"No scan was started. SeqAuto Run {scan.pk} has no file lists to start from." in text_of(page)
+    assert queued == []
+
+
+def test_nothing_is_run_again_while_its_lists_are_being_written(client, operator, queued, scan_of_disks):
+    Scan.objects.filter(pk=scan_of_disks.pk).update(status=ScanStatus.CREATE_MODELS, finished_at=None)
+    assert AGAIN not in text_of(client.get(f"/scans/{scan_of_disks.pk}/"))
+    page = client.post(f"/scans/{scan_of_disks.pk}/again/", follow=True)
+    assert "is still writing its lists" in text_of(page)
+    assert queued == []
+
+
+def test_users_without_the_permission_are_not_offered_it(client, plain, scan_of_disks):
+    assert AGAIN not in text_of(client.get(f"/scans/{scan_of_disks.pk}/"))
