@@ -71,6 +71,13 @@ def test_on_a_terminal_it_draws_a_bar(children):
     assert "3 of 3 runs" in shown.decode()
 
 
+def test_one_run_is_not_called_runs(children, archive, write_run):
+    write_run(archive / "exome", samples=1)
+    child = scan_in_a_child(children)
+    assert "Create Models: 1 of 1 run, " in child.err
+    assert "Finished. 1 run, 1 new or changed" in child.out
+
+
 def test_json_is_one_object_on_stdout_and_nothing_else(children, runs):
     (runs[0] / "SampleSheet.csv").write_text("no sheet at all")
     child = scan_in_a_child(children, "--json")
