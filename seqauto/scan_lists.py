@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -73,19 +73,30 @@ def names_and_sizes(folder: Path) -> list[tuple[str, int]]:
     return sorted((file.name, file.stat().st_size) for file in folder.iterdir() if file.is_file())
 
 
-def remove_oldest(resources_dir: Path, keep: int) -> None:
-    """Drop the lists of all but the newest `keep` scans."""
+def remove_oldest(resources_dir: Path, keep: int, spare: Collection[Path] = ()) -> None:
+    """Drop all lists but those of `spare` and the newest, `keep` folders altogether.
+
+    New is what was written last: folders left over from another database may have higher numbers.
+    """
     folders = [path for path in resources_dir.glob("scan_*") if path.name[5:].isdecimal()]
-    for folder in sorted(folders, key=lambda path: int(path.name[5:]))[:-keep]:
+    folders.sort(key=lambda path: (path in spare, path.stat().st_mtime_ns), reverse=True)
+    for folder in folders[max(keep, len(spare), 1) :]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def fresh_folder(folder: Path) -> Path:
+    """Make a scan's folder, empty: another database may have left lists of a scan of that number."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    return folder
 
 
 class ListWriter:
     """Writes what a walk finds, run after run; nothing is kept in memory."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder = fresh_folder(folder)
         self._files: dict[str, BinaryIO] = {}
         self._stack = ExitStack()
         self._index: TextIO = self._stack.enter_context((folder / RUNS).open("w", encoding="utf-8"))

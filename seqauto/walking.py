@@ -9,18 +9,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sequencing.disk import (
+    LONGEST_PATH,
+    NO_FIGURE,
+    ODD_NAME,
+    TOO_LONG,
     DiskError,
     RunListing,
-    discover,
-    identify_root,
+    ScriptRow,
+    Walker,
     printable,
     run_find_script,
+    start_walker,
     walk_runs,
 )
 
 from .scan_lists import ListWriter, RootReport
 
-LONGEST_PATH, LONGEST_GROUP = 1000, 500  # characters that SequencingRun holds
+LONGEST_GROUP = 500  # characters that SequencingRun holds
+MOST_SIBLINGS = 50  # folders without run that are named one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +48,61 @@ class WalkRules:
 def walk_root(root: str, rules: WalkRules, lists: ListWriter, progress: Callable[[int], None]) -> RootReport:
     """List every run of one root. A disk that fails is told in the report, and nothing is concluded from it.
 
-    `progress` is told of each run, with its number of files.
+    `progress` is told of each run, with its number of files. The root may be a link: paths stay those under
+    the link, so that an archive may move. All that could hang with its disk is done by walkers.
     """
+    root = os.path.abspath(root)
     report = RootReport(root)
     try:
-        identity = identify_root(root)
-        report.device, report.has_sentinel = identity.device, identity.has_sentinel
-        found = discover(root, skip_marker=rules.skip_marker, skip_reason=rules.skip_reason)
-        report.without_run, report.unreadable = list(found.without_run), list(found.unreadable)
-        report.oddities = [list(oddity) for oddity in found.oddities]
-        runs = list(_short_enough(root, found.runs, report))
-        for listing in _listings(root, runs, rules, report):
-            progress(lists.add(root, listing))
-        if identify_root(root) != identity:
-            raise DiskError(f"{root}: another disk stood here when the walk ended")
+        if not root.strip("/"):
+            raise DiskError("/ is the whole system: name the folder that holds the runs")
+        with start_walker() as walker:
+            _walk_with(walker, root, rules, lists, progress, report)
     except DiskError as error:
         report.error = f"Archive root {error}"
         report.remedy = (
             "See that the disk is mounted and readable, then scan again. Nothing was changed for it."
         )
     return report
+
+
+def _walk_with(
+    walker: Walker,
+    root: str,
+    rules: WalkRules,
+    lists: ListWriter,
+    progress: Callable[[int], None],
+    report: RootReport,
+) -> None:
+    identity = walker.identify_root(root)
+    report.device, report.has_sentinel = identity.device, identity.has_sentinel
+    found = walker.discover(root, skip_marker=rules.skip_marker)
+    report.unreadable = list(found.unreadable)
+    report.oddities = [list(oddity) for oddity in found.oddities]
+    _tell_without_run(root, found.without_run, rules, report)
+    runs = [
+        (folder, skipped or rules.skip_reason(os.path.relpath(folder, root)))
+        for folder, skipped in _short_enough(root, found.runs, report)
+    ]
+    for listing in _listings(walker, root, runs, rules, report):
+        progress(lists.add(root, listing))
+    if walker.identify_root(root) != identity:
+        raise DiskError(f"{root}: another disk stood here when the walk ended")
+
+
+def _tell_without_run(root: str, folders: Iterable[str], rules: WalkRules, report: RootReport) -> None:
+    """Name the folders in which there is no run; where there are very many in one folder, only that one."""
+    siblings: dict[str, list[str]] = defaultdict(list)
+    for folder in folders:
+        if not rules.skip_reason(os.path.relpath(folder, root)):
+            siblings[os.path.dirname(folder)].append(folder)
+    for parent, without_run in siblings.items():
+        if len(without_run) <= MOST_SIBLINGS:
+            report.without_run += without_run
+        else:
+            example = os.path.basename(without_run[0])
+            told = f"holds {len(without_run):,} folders in which there is no run, such as {example}"
+            report.oddities.append([parent, told])
 
 
 def _short_enough(
@@ -72,18 +113,23 @@ def _short_enough(
         if len(folder) <= LONGEST_PATH and len(os.path.dirname(folder)) - len(root) <= LONGEST_GROUP:
             yield folder, skipped
         else:
-            report.oddities.append([folder, f"is too long: at most {LONGEST_PATH:,} characters are recorded"])
+            report.oddities.append([folder, TOO_LONG])
 
 
 def _listings(
-    root: str, runs: Sequence[tuple[str, str]], rules: WalkRules, report: RootReport
+    walker: Walker, root: str, runs: Sequence[tuple[str, str]], rules: WalkRules, report: RootReport
 ) -> Iterable[RunListing]:
+    folders = {folder for folder, _skipped in runs}
     replaced = {
-        kind: _by_run(run_find_script(command, root), {folder for folder, _skipped in runs}, report)
+        kind: _by_run(walker.look_at_lines(run_find_script(command, root), root), folders, report)
         for kind, command in rules.find_scripts.items()
     }
     walked = walk_runs(
-        runs, skip_marker=rules.skip_marker, threads=rules.threads, leave_out=rules.find_scripts.keys()
+        runs,
+        skip_marker=rules.skip_marker,
+        threads=rules.threads,
+        leave_out=rules.find_scripts.keys(),
+        walker=walker,
     )
     for listing in walked:
         theirs = {kind: texts[listing.folder] for kind, texts in replaced.items() if listing.folder in texts}
@@ -92,16 +138,32 @@ def _listings(
         )
 
 
-def _by_run(rows: Iterable[tuple[str, int, int]], folders: set[str], report: RootReport) -> dict[str, str]:
+def _by_run(rows: Iterable[ScriptRow], folders: set[str], report: RootReport) -> dict[str, str]:
     """Sort the output of a find script by the run folders its files lie in."""
     lines: dict[str, list[str]] = defaultdict(list)
+    amiss: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, size, mtime_ns in rows:
         run = _run_above(path, folders)
-        if run and path.isprintable():
-            lines[run].append(f"{path}\t{size}\t{mtime_ns}\n")
+        if why := _why_passed_over(path, run, size, mtime_ns):
+            amiss[os.path.dirname(path), why].append(path)
         else:
-            report.oddities.append([printable(path), "came from the find script but lies in no run folder"])
+            lines[run].append(f"{path}\t{size}\t{mtime_ns}\n")
+    for (_folder, why), (first, *more) in amiss.items():
+        count = f" (and {len(more):,} more there)" if more else ""
+        report.oddities.append([printable(first), why + count])
     return {run: "".join(sorted(texts)) for run, texts in lines.items()}
+
+
+def _why_passed_over(path: str, run: str, size: int, mtime_ns: int) -> str:
+    if not run:
+        return "came from the find script but lies in no run folder"
+    if not path.isprintable():
+        return f"came from the find script and {ODD_NAME}"
+    if len(path) - len(run) - 1 > LONGEST_PATH:
+        return f"came from the find script and {TOO_LONG}"
+    if not 0 <= size < NO_FIGURE or not -NO_FIGURE <= mtime_ns < NO_FIGURE:
+        return "came from the find script with a size or time that is no number a list can hold"
+    return ""
 
 
 def _run_above(path: str, folders: set[str]) -> str:

@@ -14,8 +14,13 @@ class DiskError(Exception):
     """A root could not be read as a whole. Says where and why; nothing may be concluded from the rest."""
 
 
+class StaleError(DiskError):
+    """A server has put another folder in the place of one that was being read: a second look may find it."""
+
+
 def disk_error(path: str, error: OSError) -> DiskError:
-    return DiskError(f"{printable(path)}: {error.strerror or error}")
+    kind = StaleError if error.errno == errno.ESTALE else DiskError
+    return kind(f"{printable(path)}: {error.strerror or error}")
 
 
 def printable(text: str) -> str:
@@ -24,4 +29,7 @@ def printable(text: str) -> str:
 
 
 IS_A_LINK = "is a link to a folder; links are not followed"
+LEADS_NOWHERE = "is a link that leads nowhere"
 ODD_NAME = "has a name that cannot be written in a list; rename it"
+LONGEST_PATH = 1000  # characters that are recorded
+TOO_LONG = f"is too long: at most {LONGEST_PATH:,} characters are recorded"

@@ -2,40 +2,94 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shlex
+import signal
 import subprocess
+from collections.abc import Callable, Iterable, Iterator
 
 from .errors import DiskError, disk_error, printable
 
+ScriptRow = tuple[str, int, int]
+"""Path, bytes, mtime in ns; `NO_FIGURE` for a figure that no list can hold."""
 
-def run_find_script(command: str, root: str, *, timeout: float = 3600) -> list[tuple[str, int, int]]:
-    """Run a lab's own script with the root as its last argument; return (path, bytes, mtime in ns) by line.
+NO_FIGURE = 1 << 63
+_FIGURE = re.compile(r"-?[0-9]{1,19}").fullmatch
 
-    A line is a full path, or `path <tab> bytes <tab> mtime in ns`; without figures the file is looked at.
-    Raises DiskError where the script fails or a file of it cannot be looked at, since a list cut short would
-    look like deleted files.
+
+def run_find_script(command: str, root: str, *, timeout: float = 3600) -> list[str]:
+    """Run a lab's own script with the root as its last argument; return the lines that it prints.
+
+    Raises DiskError where the script fails or takes longer than `timeout` seconds, since a list cut short
+    would look like deleted files. Nothing that the script started is left behind then.
     """
     argv = [*shlex.split(command), root]
+    name = f"find script {printable(argv[0])}"
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, errors="surrogateescape")
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DiskError(f"find script {argv[0]}: {error}") from error
-    if done.returncode:
-        raise DiskError(
-            f"find script {argv[0]} ended with {done.returncode}: {printable(done.stderr.strip()[-500:])}"
-        )
-    return [row for line in done.stdout.split("\n") if (row := _script_line(line))]
-
-
-def _script_line(line: str) -> tuple[str, int, int] | None:
-    path, *figures = line.split("\t")
-    if len(figures) == 2 and all(figure.isdecimal() for figure in figures):
-        return path, int(figures[0]), int(figures[1])
-    try:
-        status = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        with _own_group(argv) as process:
+            output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        raise DiskError(f"{name} timed out after {timeout:g} seconds") from error
     except OSError as error:
-        raise disk_error(path, error) from error
-    return path, status.st_size, status.st_mtime_ns
+        raise DiskError(f"{name}: {error.strerror}") from error
+    if process.returncode:
+        raise DiskError(f"{name} ended with {process.returncode}: {printable(errors.strip()[-500:])}")
+    if "\0" in output:
+        raise DiskError(f"{name} prints NUL between its paths: let it print one path a line, without -print0")
+    return [line for line in output.split("\n") if line]
+
+
+@contextlib.contextmanager
+def _own_group(argv: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process, killed with all that it started unless it ends by itself."""
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="surrogateescape",
+        start_new_session=True,
+    )
+    try:
+        yield process
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        # One that hangs in the kernel on a dead disk ends when the disk answers.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+        raise
+    finally:
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+
+def look_at_lines(lines: Iterable[str], *, alive: Callable[[], None] = lambda: None) -> Iterator[ScriptRow]:
+    """Read a script's lines: a full path, or `path <tab> bytes <tab> mtime in ns`.
+
+    Without figures the file is looked at, and left out where it is gone; DiskError where it cannot be looked
+    at. `alive` is called at each line.
+    """
+    for line in lines:
+        alive()
+        path, *figures = line.split("\t")
+        if len(figures) == 2:
+            yield path, _figure(figures[0]), _figure(figures[1])
+            continue
+        try:
+            status = os.stat(line)
+        except (FileNotFoundError, NotADirectoryError):
+            if figures:  # but not two of them
+                yield path, NO_FIGURE, NO_FIGURE
+            continue
+        except OSError as error:
+            raise disk_error(line, error) from error
+        yield line, status.st_size, status.st_mtime_ns
+
+
+def _figure(text: str) -> int:
+    return min(int(text), NO_FIGURE) if _FIGURE(text) else NO_FIGURE

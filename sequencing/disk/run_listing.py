@@ -11,8 +11,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..kinds import FoundFile, choose_metadata, is_pruned, kind_of_file
-from .errors import DISK_IS_ILL, IS_A_LINK, ODD_NAME, disk_error, printable
+from .errors import (
+    DISK_IS_ILL,
+    IS_A_LINK,
+    LEADS_NOWHERE,
+    LONGEST_PATH,
+    ODD_NAME,
+    TOO_LONG,
+    StaleError,
+    disk_error,
+    printable,
+)
 from .metadata import read_metadata
+
+_LONGEST_NAME = 255  # bytes, on any file system
+_LATEST_NS = (1 << 63) - 1  # the year 2262; databases hold no later one
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +34,7 @@ class RunListing:
 
     `lines` holds, by kind of file, a text of `path <tab> bytes <tab> mtime in ns` lines: full paths, sorted.
     `unreadable` are places inside the run of whose files nothing is known: folders that could not be read
-    ("" = the run folder itself), and names that no list can hold.
+    ("" = the run folder itself), links that are not followed, and names that no list can hold.
     `oddities` are (path inside the run, why it was passed over).
     """
 
@@ -54,6 +67,13 @@ def walk_run(folder: str, *, skip_marker: str = "", leave_out: Collection[str] =
     listed as the file they lead to. `leave_out` names kinds to pass over. A folder that cannot be read is
     reported, not raised; a failing disk raises DiskError.
     """
+    try:
+        return _walk_once(folder, skip_marker, leave_out)
+    except StaleError:
+        return _walk_once(folder, skip_marker, leave_out)
+
+
+def _walk_once(folder: str, skip_marker: str, leave_out: Collection[str]) -> RunListing:
     walk = _Walk(folder, leave_out)
     while walk.todo:
         inside = walk.todo.pop()
@@ -93,6 +113,7 @@ class _Walk:
         """
         within = f"{inside}/" if inside else ""
         prefix = f"{self.folder}/{within}"
+        may_be_too_long = len(within) > LONGEST_PATH - _LONGEST_NAME
         other_names = set()
         handle = os.open(prefix, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -105,27 +126,43 @@ class _Walk:
                         other_names.add(name)
                     elif not name.isprintable():  # bytes that are no text come as surrogates: not printable
                         self._pass_over(within + name, ODD_NAME)
+                    elif may_be_too_long and len(within + name) > LONGEST_PATH:
+                        self.oddities.append((within + name, TOO_LONG))
                     elif kind not in self.leave_out:
                         status = entry.stat()
-                        self.lines[kind].append(f"{prefix}{name}\t{status.st_size}\t{status.st_mtime_ns}\n")
+                        mtime_ns = status.st_mtime_ns
+                        if mtime_ns > _LATEST_NS:
+                            mtime_ns = _LATEST_NS
+                        self.lines[kind].append(f"{prefix}{name}\t{status.st_size}\t{mtime_ns}\n")
         finally:
             os.close(handle)
         return other_names
 
     def _note_other(self, entry: os.DirEntry[str], path: str) -> None:
         """Put a folder on the list of those to do; say of anything else why it is passed over."""
+        kind = kind_of_file(entry.name)
         if entry.is_dir(follow_symlinks=False):
             if not is_pruned(path):
-                self.todo.append(path) if path.isprintable() else self._pass_over(path, ODD_NAME)
-        elif os.path.isdir(f"{self.folder}/{path}"):
-            self._pass_over(path, IS_A_LINK)
-        elif kind_of_file(entry.name):
-            self._pass_over(path, "is a link that leads nowhere" if entry.is_symlink() else "is not a file")
+                self._note_folder(path)
+        elif not entry.is_symlink():
+            if kind:
+                self.oddities.append((printable(path), "is not a file"))
+        elif kind or not (is_pruned(path) or entry.name.startswith(".")):  # ".#x": an editor's lock
+            is_folder = os.path.isdir(f"{self.folder}/{path}")
+            self._pass_over(path, IS_A_LINK if is_folder else LEADS_NOWHERE)
+
+    def _note_folder(self, path: str) -> None:
+        if len(path) > LONGEST_PATH:
+            self.oddities.append((printable(path), TOO_LONG))
+        elif path.isprintable():
+            self.todo.append(path)
+        else:
+            self._pass_over(path, ODD_NAME)
 
     def _pass_over(self, path: str, why: str) -> None:
+        """Tell of a place of whose files nothing is known then."""
         self.oddities.append((printable(path), why))
-        if why == ODD_NAME:
-            self.unreadable.append(printable(path))
+        self.unreadable.append(printable(path))
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

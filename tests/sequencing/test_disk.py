@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -9,14 +10,17 @@ import pytest
 from ordinary_user import unreadable
 
 from sequencing.disk import (
+    NO_FIGURE,
     DiskError,
     discover,
     identify_root,
+    look_at_lines,
     printable,
     read_metadata,
     run_find_script,
     run_folders,
     run_listing,
+    start_walker,
     walk_here,
     walk_run,
     walk_runs,
@@ -65,11 +69,43 @@ def test_a_folder_of_any_name_is_a_run_where_a_runs_own_files_stand(tmp_path, na
     assert list(runs_in(tmp_path)) == ["exome/the good one"]
 
 
-def test_a_sheet_lying_about_in_a_group_does_not_hide_the_runs_below(tmp_path):
-    touch(tmp_path / "exome" / "SampleSheet_template.csv")
+@pytest.mark.parametrize(
+    "run",
+    [
+        f"exome/{RUN}/Data/x",
+        f"exome/2026/{RUN}/Data/x",
+        f"exome/2026/spring/{RUN}/Data/x",
+        "exome/renamed/RunInfo.xml",
+        "exome/2026/renamed/RunParameters.xml",
+    ],
+)
+def test_a_sheet_lying_about_in_a_group_does_not_hide_the_runs_below(tmp_path, run):
+    touch(tmp_path / "exome" / "SampleSheet_template.csv", tmp_path / run, tmp_path / "SampleSheet.csv")
+    (tmp_path / "exome" / "beside").mkdir()
+    assert list(runs_in(tmp_path)) == [re.sub("/(Data/x|Run.*xml)$", "", run)]
+
+
+def test_promise_37_a_sheet_hides_no_runs_in_a_group_that_cannot_be_read(tmp_path):
+    touch(tmp_path / "exome" / "SampleSheet.csv")
     (tmp_path / "exome" / "2026" / RUN).mkdir(parents=True)
-    touch(tmp_path / "SampleSheet.csv")
-    assert list(runs_in(tmp_path)) == [f"exome/2026/{RUN}"]
+    with unreadable(tmp_path / "exome" / "2026"):
+        discovery = found(tmp_path)
+    assert (discovery.runs, discovery.unreadable) == ((), (f"{tmp_path}/exome/2026",))
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "4_QC/sequencing_stats",
+        "Reports",
+        "0_fastq/Reports",
+        "Data/Intensities/BaseCalls/Reports",
+        "a/Reports",
+    ],
+)
+def test_a_copy_of_run_info_that_belongs_to_a_run_does_not_divide_it(tmp_path, copy):
+    touch(tmp_path / "exome/renamed/SampleSheet.csv", tmp_path / "exome/renamed" / copy / "RunInfo.xml")
+    assert list(runs_in(tmp_path)) == ["exome/renamed"]
 
 
 def test_a_root_that_is_itself_a_run_folder_is_told_of_and_taken_for_no_archive(tmp_path):
@@ -101,21 +137,43 @@ def test_a_marker_skips_all_under_its_folder_and_nothing_beside_it(tmp_path):
     assert runs_in(tmp_path) == {f"cardio/{RUN}": "", f"exome/{RUN}": reason, f"exome/2026/{RUN}": reason}
 
 
-def test_a_folder_of_no_run_is_not_complained_of_where_the_lab_skips_it(tmp_path):
-    (tmp_path / "letters").mkdir()
-    (tmp_path / "exome" / RUN).mkdir(parents=True)
-    skipped = found(tmp_path, skip_reason=lambda path: "skipped" if path == "letters" else "")
-    assert skipped.without_run == ()
-
-
-def test_a_link_to_a_folder_is_not_followed_but_told(tmp_path):
+def test_promise_37_a_link_in_a_group_is_told_and_what_it_leads_to_was_not_looked_at(tmp_path):
     (tmp_path / "elsewhere" / RUN).mkdir(parents=True)
     archive = tmp_path / "archive"
     archive.mkdir()
     (archive / "exome").symlink_to(tmp_path / "elsewhere")
+    (archive / "genome").symlink_to(tmp_path / "not mounted")
+    touch(tmp_path / "notes")
+    (archive / "notes").symlink_to(tmp_path / "notes")
+    (archive / ".#lock").symlink_to("somebody@somewhere")
     discovery = found(archive)
     assert discovery.runs == ()
-    assert discovery.oddities == ((f"{archive}/exome", "is a link to a folder; links are not followed"),)
+    assert sorted(discovery.oddities) == [
+        (f"{archive}/exome", "is a link to a folder; links are not followed"),
+        (f"{archive}/genome", "is a link that leads nowhere"),
+    ]
+    assert sorted(discovery.unreadable) == [f"{archive}/exome", f"{archive}/genome"]
+
+
+def test_promise_37_a_link_of_undecodable_name_in_a_group_is_told_in_plain_text(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    os.symlink(tmp_path / "elsewhere", os.fsencode(tmp_path) + b"/ex\xffome")
+    assert found(tmp_path).oddities == ((f"{tmp_path}/ex\\udcffome", run_folders.IS_A_LINK),)
+
+
+def test_what_lies_in_a_run_is_told_by_the_walk_of_that_run_alone(tmp_path):
+    touch(tmp_path / "exome/renamed/RunInfo.xml")
+    (tmp_path / "exome/renamed/0_fastq").symlink_to("/nowhere")
+    assert found(tmp_path).oddities == ()
+
+
+def test_very_many_folders_without_run_are_found_at_once(tmp_path):
+    for number in range(2000):
+        (tmp_path / f"letter{number:04}").mkdir()
+    looked_at = []
+    discovery = found(tmp_path, alive=lambda: looked_at.append(1))
+    assert len(discovery.without_run) == 2000
+    assert len(looked_at) == 2001
 
 
 def test_promise_37_an_unreadable_group_is_told_and_the_others_are_found(tmp_path):
@@ -131,6 +189,34 @@ def test_promise_37_an_unreadable_group_is_told_and_the_others_are_found(tmp_pat
 def test_promise_37_a_group_of_undecodable_name_is_told(tmp_path):
     os.makedirs(os.fsencode(tmp_path) + b"/ex\xffome/" + RUN.encode())
     assert found(tmp_path).oddities == ((f"{tmp_path}/ex\\udcffome", run_folders.ODD_NAME),)
+
+
+class Stale:
+    """A server that says so many times that its handle of a folder is stale."""
+
+    def __init__(self, really_open, name: str, times: int) -> None:
+        self.really_open, self.name, self.times = really_open, name, times
+
+    def __call__(self, path, *args, **options):
+        if str(path).rstrip("/").endswith(self.name) and self.times:
+            self.times -= 1
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return self.really_open(path, *args, **options)
+
+
+def test_a_stale_handle_of_a_group_is_looked_at_once_more(tmp_path, monkeypatch):
+    (tmp_path / "exome" / RUN).mkdir(parents=True)
+    monkeypatch.setattr(os, "scandir", Stale(os.scandir, "exome", times=1))
+    assert list(runs_in(tmp_path)) == [f"exome/{RUN}"]
+    os.scandir.times = 2
+    with pytest.raises(DiskError, match="exome: Stale file handle"):
+        found(tmp_path)
+
+
+def test_a_stale_handle_in_a_run_is_looked_at_once_more_and_nothing_listed_twice(tmp_path, monkeypatch):
+    touch(tmp_path / "a_R1.fastq.gz", tmp_path / "0_fastq/b_R1.fastq.gz")
+    monkeypatch.setattr(os, "open", Stale(os.open, "0_fastq", times=1))
+    assert fastqs(tmp_path) == ["0_fastq/b_R1.fastq.gz", "a_R1.fastq.gz"]
 
 
 # ---- roots ----
@@ -193,13 +279,14 @@ def test_a_link_to_a_file_counts_as_the_file_it_leads_to(tmp_path):
     assert (file.path, file.size) == ("a_R1.fastq.gz", 5)
 
 
-def test_a_link_to_a_folder_inside_a_run_is_not_followed_but_told(tmp_path):
+def test_promise_37_a_link_to_a_folder_inside_a_run_is_told_and_its_files_were_not_looked_at(tmp_path):
     touch(tmp_path / "store" / "a_R1.fastq.gz")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "0_fastq").symlink_to(tmp_path / "store")
     listing = walk_run(str(tmp_path / "run"))
     assert listing.lines == {}
     assert listing.oddities == (("0_fastq", "is a link to a folder; links are not followed"),)
+    assert listing.unreadable == ("0_fastq",)
 
 
 def test_links_that_lead_nowhere_or_in_a_circle_spoil_no_other_file(tmp_path):
@@ -207,10 +294,13 @@ def test_links_that_lead_nowhere_or_in_a_circle_spoil_no_other_file(tmp_path):
     (tmp_path / "b_R1.fastq.gz").symlink_to(tmp_path / "nowhere")
     (tmp_path / "c_R1.fastq.gz").symlink_to("c_R1.fastq.gz")
     (tmp_path / "d_R1.fastq.gz").symlink_to(tmp_path / "file" / "x")
+    (tmp_path / "fastqs").symlink_to(tmp_path / "not mounted")
+    (tmp_path / ".#notes").symlink_to("somebody@somewhere")  # an editor's lock
+    (tmp_path / "InterOp").symlink_to(tmp_path / "nowhere")  # holds no files that count
     listing = walk_run(str(tmp_path))
     assert [file.path for file in listing.found("fastq")] == ["a_R1.fastq.gz"]
-    assert [path for path, _why in listing.oddities] == ["b_R1.fastq.gz", "c_R1.fastq.gz", "d_R1.fastq.gz"]
-    assert listing.unreadable == ()
+    assert listing.unreadable == ("b_R1.fastq.gz", "c_R1.fastq.gz", "d_R1.fastq.gz", "fastqs")
+    assert listing.oddities == tuple((path, "is a link that leads nowhere") for path in listing.unreadable)
 
 
 def test_a_pipe_with_the_name_of_a_sheet_is_told_and_never_opened(tmp_path):
@@ -233,18 +323,26 @@ def test_promise_37_an_unreadable_run_folder_says_that_nothing_is_known_of_it(tm
         assert walk_run(str(tmp_path)).unreadable == ("",)
 
 
-def test_promise_37_a_folder_too_deep_for_its_path_is_told(tmp_path):
-    home, deep = os.getcwd(), tmp_path
-    try:
-        while len(str(deep)) < 4200:
-            deep = deep / ("x" * 250)
-            os.chdir(deep.parent if deep.parent == tmp_path else ".")
-            os.mkdir(deep.name)
-            os.chdir(deep.name)
-    finally:
-        os.chdir(home)
-    (unread,) = walk_run(str(tmp_path)).unreadable
-    assert unread.startswith("xxx")
+def test_paths_longer_than_can_be_recorded_are_told_and_the_others_listed(tmp_path):
+    inside = "/".join(["x" * 200] * 4)
+    longest = f"{inside}/{'y' * 184}_R1.fastq.gz"
+    touch(tmp_path / longest, tmp_path / longest.replace("_R1", "z_R1"))
+    (tmp_path / inside / ("w" * 200)).mkdir()
+    assert len(longest) == 1000
+    listing = walk_run(str(tmp_path))
+    assert [file.path for file in listing.found("fastq")] == [longest]
+    why = "is too long: at most 1,000 characters are recorded"
+    assert listing.oddities == (
+        (f"{inside}/{'w' * 200}", why),
+        (longest.replace("_R1", "z_R1"), why),
+    )
+
+
+def test_a_time_too_late_for_a_database_counts_as_the_latest(tmp_path):
+    touch(tmp_path / "a_R1.fastq.gz")
+    os.utime(tmp_path / "a_R1.fastq.gz", ns=(1, 10_000_000_000_000_000_000))
+    (file,) = walk_run(str(tmp_path)).found("fastq")
+    assert file.mtime_ns == 2**63 - 1
 
 
 @pytest.mark.parametrize(
@@ -375,6 +473,54 @@ def test_promise_5_a_disk_that_fails_in_a_walker_fails_in_the_scan(tmp_path, mon
         list(walk_runs([(str(tmp_path), "")], skip_marker=SKIP))
 
 
+def test_promise_5_a_disk_that_hangs_while_runs_are_looked_for_is_given_up(tmp_path, monkeypatch):
+    imports, call = walkers._PROGRAM.split("; ")
+    hang = "import os, time; os.scandir = os.stat = lambda *args, **options: time.sleep(600)"
+    monkeypatch.setattr(walkers, "_PROGRAM", f"{imports}; {hang}; {call}")
+    for ask in (
+        lambda walker: walker.identify_root(str(tmp_path)),
+        lambda walker: walker.discover(str(tmp_path), skip_marker=SKIP),
+        lambda walker: walker.look_at_lines([f"{tmp_path}/a"], str(tmp_path)),
+    ):
+        with start_walker(0.5) as walker, pytest.raises(DiskError, match="has not answered"):
+            ask(walker)
+    assert not our_walkers()
+
+
+def test_a_slow_disk_that_lives_is_not_given_up(tmp_path, monkeypatch):
+    """Each folder takes a while; together they take longer than the longest silence."""
+    runs = [(str(tmp_path / f"group{number}" / RUN), "") for number in range(10)]
+    for folder, _skipped in runs:
+        touch(Path(folder, "a_R1.fastq.gz"))
+    slow = (
+        "import os, time\n"
+        "def slowly(do): return lambda *args, **options: (time.sleep(0.2), do(*args, **options))[1]\n"
+        "os.scandir = slowly(os.scandir)\n"
+        "from sequencing.disk import walkers\n"
+        "walkers.ANSWER_SECONDS = 0\n"
+    )
+    monkeypatch.setattr(walkers, "_PROGRAM", f"{slow}{walkers._PROGRAM}")
+    with start_walker(1.5) as walker:
+        assert walker.discover(str(tmp_path), skip_marker=SKIP).runs == tuple(runs)
+        listings = list(walk_runs(runs, skip_marker=SKIP, walker=walker))
+    assert [len(listing.found("fastq")) for listing in listings] == [1] * 10
+
+
+def test_a_walker_answers_one_thing_after_the_other(tmp_path):
+    touch(tmp_path / "exome" / RUN / "a_R1.fastq.gz")
+    with start_walker() as walker:
+        assert walker.identify_root(str(tmp_path)) == identify_root(str(tmp_path))
+        assert walker.discover(str(tmp_path), skip_marker=SKIP) == found(tmp_path)
+        runs = found(tmp_path).runs
+        assert list(walk_runs([], skip_marker=SKIP, walker=walker)) == []
+        assert list(walk_runs(runs, skip_marker=SKIP, walker=walker)) == list(
+            walk_here(runs, skip_marker=SKIP)
+        )
+        with pytest.raises(DiskError, match="nowhere: No such file"):
+            walker.identify_root(f"{tmp_path}/nowhere")
+    assert not our_walkers()
+
+
 def test_a_scan_that_stops_listening_leaves_no_walker(tmp_path):
     walk = walk_runs(LONG, skip_marker=SKIP)
     next(walk)
@@ -412,27 +558,31 @@ def script(tmp_path):
     return write
 
 
+def find(command: str, root: str = "/x") -> list[tuple[str, int, int]]:
+    return list(look_at_lines(run_find_script(command, root)))
+
+
 def test_a_find_scripts_lines_may_have_figures_or_be_looked_at(tmp_path, script):
     touch(tmp_path / "a_R1.fastq.gz")
     command = script(f"printf '/x/b.fastq.gz\\t12\\t34\\n'; echo {tmp_path}/a_R1.fastq.gz; echo")
     mtime = (tmp_path / "a_R1.fastq.gz").stat().st_mtime_ns
-    assert run_find_script(command, "/x") == [
+    assert find(command) == [
         ("/x/b.fastq.gz", 12, 34), (f"{tmp_path}/a_R1.fastq.gz", 1, mtime)
     ]  # fmt: skip
 
 
 def test_a_find_script_gets_the_root_after_its_own_arguments(script):
     command = script('printf "%s/%s\\t1\\t1\\n" "$2" "$1"')
-    assert run_find_script(f"{command} 'two words'", "/root") == [("/root/two words", 1, 1)]
+    assert find(f"{command} 'two words'", "/root") == [("/root/two words", 1, 1)]
 
 
 def test_a_find_script_cannot_break_a_name_into_two(script):
     command = script("printf '/x/a\\302\\205b.fastq.gz\\t1\\t1\\n'")  # U+0085, a line end to some
-    assert run_find_script(command, "/x") == [("/x/a\x85b.fastq.gz", 1, 1)]
+    assert find(command) == [("/x/a\x85b.fastq.gz", 1, 1)]
 
 
 def test_a_find_scripts_file_that_is_gone_is_left_out(tmp_path, script):
-    assert run_find_script(script(f"echo {tmp_path}/gone.fastq.gz"), "/x") == []
+    assert find(script(f"echo {tmp_path}/gone.fastq.gz")) == []
 
 
 @pytest.mark.parametrize(
@@ -440,7 +590,8 @@ def test_a_find_scripts_file_that_is_gone_is_left_out(tmp_path, script):
     [
         ("echo /x/a.fastq.gz; echo disk full >&2; exit 3", "ended with 3: disk full"),
         ("kill -9 $$", "ended with -9"),
-        ("exec sleep 60", "timed out"),
+        ("exec sleep 60", "timed out after 1 seconds"),
+        ("printf '/x/a.fastq.gz\\0/x/b.fastq.gz\\0'", "prints NUL .* without -print0"),
     ],
 )
 def test_a_find_script_that_fails_is_a_failed_disk_and_its_lines_count_for_nothing(script, text, why):
@@ -457,4 +608,25 @@ def test_a_find_scripts_file_that_may_not_be_looked_at_is_a_failed_disk(tmp_path
     touch(tmp_path / "run" / "a_R1.fastq.gz")
     command = script(f"echo {tmp_path}/run/a_R1.fastq.gz")
     with unreadable(tmp_path / "run"), pytest.raises(DiskError, match="Permission denied"):
-        run_find_script(command, "/x")
+        find(command)
+
+
+def test_a_find_script_that_is_given_up_leaves_nothing_running(tmp_path, script):
+    command = script(f"sh -c 'echo $$ > {tmp_path}/pid; exec sleep 600' & wait")
+    with pytest.raises(DiskError, match="timed out"):
+        run_find_script(command, "/x", timeout=1)
+    status = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize(
+    "figures", ["9223372036854775808\t1", "1\t9223372036854775808", "1" * 5000 + "\t1", "1\tx", "1"]
+)
+def test_figures_that_no_list_can_hold_are_told_by_one_that_is_none(figures):
+    (row,) = look_at_lines([f"/nowhere/a.fastq.gz\t{figures}"])
+    assert row[0] == "/nowhere/a.fastq.gz"
+    assert NO_FIGURE in row[1:]
+
+
+def test_figures_up_to_the_largest_are_taken():
+    assert list(look_at_lines([f"/x\t{2**63 - 1}\t-5"])) == [("/x", 2**63 - 1, -5)]
