@@ -71,8 +71,9 @@ def test_on_a_terminal_it_draws_a_bar(children):
     assert "3 of 3 runs" in shown.decode()
 
 
-def test_one_run_is_not_called_runs(children, archive, write_run):
-    write_run(archive / "exome", samples=1)
+def test_one_run_is_not_called_runs(children, runs):
+    for run in runs[1:]:
+        shutil.rmtree(run)
     child = scan_in_a_child(children)
     assert "Create Models: 1 of 1 run, " in child.err
     assert "Finished. 1 run, 1 new or changed" in child.out
