@@ -45,7 +45,8 @@ def _from_kind(severity: str, code: str, alike: Sequence[Problem], file: str) ->
         place.append(f"row {first.row}")
     if first.column:
         place.append(f"column {first.column}")
-    text = first.message.removesuffix(".") + (f". And {more} more of this kind." if more else ".")
+    found = f" (found: {first.text})" if first.text and first.text not in first.message else ""
+    text = first.message.removesuffix(".") + found + (f". And {more} more of this kind." if more else ".")
     return Notice(severity, code, text, first.remedy, ", ".join(place))
 
 

@@ -27,7 +27,7 @@ from . import messages
 from .known_runs import KnownRun, lies_under
 from .lease import Lease, LeaseLost
 from .messages import Notice
-from .models import Experiment, Scan, Sequencer, SequencingRun
+from .models import Experiment, Message, Scan, Sequencer, SequencingRun
 from .models.runs import RunState
 from .models.samples import DataState
 from .run_files import count_files, known_files, save_files
@@ -96,6 +96,9 @@ class Recorder:
         self.folders, self.trusted_roots = folders, trusted_roots
         self.roots = [root.path for root in lists.roots]
         self.unreadable = [path for root in lists.roots for path in root.unreadable]
+        self.unread_names = {
+            entry.folder.rpartition("/")[2] for entry in lists.runs() if "" in entry.unreadable
+        }
         self.by_path = {run.path: run for run in known}
         self.by_identity = {run.identity: run for run in known if run.identity}
         self._learn_names()
@@ -120,6 +123,8 @@ class Recorder:
         known = self.by_path.get(entry.folder)
         if known and SequencingRun.objects.filter(pk=known.pk, is_legacy=True).exists():
             return False  # flagged since the scan began
+        if self.scan.reused_scan_id and is_gone(entry.folder):
+            return False  # it was there when the lists were written
         try:
             if entry.skipped:
                 self._record_skipped(entry)
@@ -168,6 +173,7 @@ class Recorder:
     def _record_read(self, entry: RunEntry) -> bool:
         files = {kind: self.lists.files(entry, kind) for kind in entry.spans}
         reading = self._read(entry, files)
+        self.superseded: SequencingRun | None = None
         run, notices = self._identify(entry, reading)
         is_new, state_before = run.pk is None, run.state
         sheets = Sheets.of(run, reading.sheet, self.scan, is_there="sample_sheet" in entry.spans)
@@ -176,6 +182,8 @@ class Recorder:
         notices += sheets.notices + run_notices(entry, reading, comparison)
         with transaction.atomic():
             self.lease.check()
+            if self.superseded:
+                self.superseded.delete()
             self._save_run(run, reading)
             sheets.save(run)
             sample_ids = self._save_samples(run, sheets, is_new)
@@ -209,7 +217,10 @@ class Recorder:
         """
         run = self._run_at(entry.folder)
         other = self.by_identity.get(reading.identity)
-        if run is None and other and not other.is_legacy and self._has_moved(other, entry.folder):
+        is_unclaimed = run is None or run.identity is None
+        if is_unclaimed and other and not other.is_legacy and self._has_moved(other, entry.folder):
+            # A copy that was seen while the first folder stood gives way: history and flags are with that.
+            self.superseded = run
             run = self._place(SequencingRun.objects.get(pk=other.pk), entry)
             moved = Notice("info", "run_moved", f"The run was moved here from {other.path}.", is_event=True)
             return run, [moved]
@@ -243,6 +254,7 @@ class Recorder:
             run.path not in self.folders
             and lies_under(run.path, self.trusted_roots)
             and not lies_under(run.path, self.unreadable)
+            and run.name not in self.unread_names  # perhaps moved there
         )
 
     def _why_not_gone(self, run: KnownRun) -> str:
@@ -373,8 +385,32 @@ class Recorder:
         return [
             run
             for run in self.by_path.values()
-            if run.state != RunState.DELETED and not run.is_legacy and self._was_not_found(run)
+            if run.state not in (RunState.DELETED, RunState.NOT_SCANNED)
+            and not run.is_legacy
+            and self._was_not_found(run)
         ]
+
+    def leave_unscanned(self, roots: Collection[str]) -> None:
+        """Set aside the runs of archive roots that are scanned no more; their files keep their states."""
+        aside = [
+            run.pk
+            for run in self.by_path.values()
+            if not lies_under(run.path, roots)
+            and run.state not in (RunState.DELETED, RunState.NOT_SCANNED)
+            and not run.is_legacy
+        ]
+        if not aside:
+            return
+        with transaction.atomic():
+            self.lease.check()
+            SequencingRun.objects.filter(pk__in=aside).update(
+                state=RunState.NOT_SCANNED,
+                state_reason="Its archive root is no longer scanned.",
+                fingerprint="",
+            )
+            Message.objects.open().filter(run__in=aside).update(
+                closed_at=timezone.now(), closed_by_scan=self.scan
+            )
 
     def record_missing(self, known: KnownRun) -> bool:
         """Turn a run that was not found to Deleted, or say why it does not count as gone."""
@@ -428,10 +464,19 @@ def _state(reading: RunReading, sheets: Sheets, comparison: Comparison) -> tuple
     if comparison.not_checked:
         return RunState.ERROR, "A part of it could not be read, so nobody knows whether files are missing."
     if not comparison.files_expected:
-        return RunState.NOTHING_EXPECTED, "No sample of the sheet has files to expect."
+        return RunState.NOTHING_EXPECTED, _why_nothing_expected(sheets)
     if comparison.files_found < comparison.files_expected:
         return RunState.INCOMPLETE, ""
     return RunState.COMPLETE, ""
+
+
+def _why_nothing_expected(sheets: Sheets) -> str:
+    unfit = sum(not sample.is_safe for sample in sheets.samples)
+    if not unfit:
+        return "No sample of the sheet has files to expect."
+    return (
+        f"The names of {unfit} of {len(sheets.samples)} samples hold characters that no file name may hold."
+    )
 
 
 # Flags belong to people, who may set them while a scan has the run in its hands.

@@ -52,25 +52,16 @@ def save_files(run: SequencingRun, comparison: Comparison, sample_ids: Mapping[S
     now = timezone.now()
     if comparison.forgotten:
         SequencingFile.objects.filter(pk__in=comparison.forgotten).delete()
-    if comparison.updated:
-        SequencingFile.objects.bulk_update(
-            [
-                SequencingFile(
-                    pk=pk, **dict(zip(_ATTRIBUTES, _file_values(record, sample_ids, now), strict=True))
-                )
-                for pk, record in comparison.updated
-            ],
-            _FILE_FIELDS,
-            batch_size=500,
-        )
+    bulk.update_rows(
+        SequencingFile,
+        _FILE_FIELDS,
+        [[pk, *_file_values(record, sample_ids, now)] for pk, record in comparison.updated],
+    )
     bulk.insert_rows(
         SequencingFile,
         ["run", *_FILE_FIELDS],
         [[run.pk, *_file_values(record, sample_ids, now)] for record in comparison.new],
     )
-
-
-_ATTRIBUTES = ["sample_id", *_FILE_FIELDS[1:]]
 
 
 def _file_values(record: FileRecord, sample_ids: Mapping[SampleKey, int], now: datetime) -> list[Any]:

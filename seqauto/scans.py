@@ -131,6 +131,7 @@ def create_models(scan: Scan, lists: ListReader, lease: Lease, watch: Callable[[
             if not recorder.is_unchanged(entry):
                 scan.runs_changed += recorder.record(entry)
             progress.recorded(number)
+        recorder.leave_unscanned([*map(str, settings.SEQAUTO_SCAN_ROOTS), *recorder.roots])
         for run in recorder.missing_runs():
             scan.runs_changed += recorder.record_missing(run)
     for change, count in changes.counts.items():
@@ -356,8 +357,9 @@ def _reused_lists(scan_id: int) -> ListReader:
 
 
 def _record_rules(scan: Scan) -> RecordRules:
+    pattern = settings.SEQAUTO_CONTROL_SAMPLE_PATTERN
     return RecordRules(
-        control_pattern=re.compile(settings.SEQAUTO_CONTROL_SAMPLE_PATTERN),
+        control_pattern=re.compile(pattern) if pattern else None,
         extra_columns=settings.SEQAUTO_EXTRA_SHEET_COLUMNS,
         fastq_patterns=settings.SEQAUTO_FASTQ_PATTERNS,
         markers=settings.SEQAUTO_MARKERS,

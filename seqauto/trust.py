@@ -25,16 +25,19 @@ def why_distrusted(
 ) -> str:
     """Say why a root's listing must not be believed; "" where it may.
 
-    `entries` are all run folders of the scan by path: a run that turned up under another root is not lost.
+    `entries` are all run folders of the scan by path: a run that newly turned up elsewhere is not lost, but
+    one whose copy stood there before is.
     """
     if had_sentinel and not report.has_sentinel:
         return f"{report.path}: the file .seqauto_root that marks this disk is not there"
+    known = list(known)
     runs = [
         run
         for run in known
         if run.state != "deleted" and not run.is_legacy and lies_under(run.path, [report.path])
     ]
-    names = {PurePosixPath(path).name for path in entries}
+    paths_before = {run.path for run in known}
+    names = {PurePosixPath(path).name for path in entries if path not in paths_before}
     lost = sum(_lost(run, entries, names, report.unreadable) for run in runs)
     total = sum(_weight(run) for run in runs)
     # Device numbers of network disks may change with every boot; a changed one only sharpens the ear.

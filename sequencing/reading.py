@@ -7,7 +7,7 @@ What cannot be read becomes a problem beside the rest, never an end.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
@@ -94,8 +94,15 @@ def read_run(
     reading.run_parameters = _parse(reading, files, read, "run_parameters", parse_run_parameters)
     reading.sheet = _read_sheet(reading, files, read)
     reading.completion = _completion(reading, files, read, markers)
-    reading.is_sequencing = _is_sequencing(reading, files, now)
+    is_young = _is_young(files, now)
+    reading.is_sequencing = is_young and not files.get("fastq") and reading.completion.state != "complete"
+    if reading.completion.state == "running" and not is_young:
+        reading.completion = replace(reading.completion, state="unknown", message=_MARKERS_NOT_KEPT)
     return reading
+
+
+# Archived runs often keep no markers, so that their absence says something of young runs only.
+_MARKERS_NOT_KEPT = "The run is too old to be still in progress; its markers of completion were not kept."
 
 
 def _parse(
@@ -150,13 +157,10 @@ def _completion(
     return completion(reading.model, found, status, {**MARKERS, **theirs})
 
 
-def _is_sequencing(reading: RunReading, files: Mapping[str, Sequence[FoundFile]], now: datetime) -> bool:
-    """Whether the instrument may still be writing: young, no marker of completion yet, no FASTQ.
-
-    Archived runs often keep no markers at all, so their absence alone says nothing.
-    """
+def _is_young(files: Mapping[str, Sequence[FoundFile]], now: datetime) -> bool:
+    """Whether the instrument may still be writing, by the age of the RunInfo.xml that it wrote first."""
     top = [file for file in files.get("run_info", ()) if "/" not in file.path]
-    if not top or files.get("fastq") or (reading.completion and reading.completion.present):
+    if not top:
         return False
     age = now.timestamp() - top[0].mtime_ns / 1e9
     return -CLOCK_TOLERANCE.total_seconds() < age < LONGEST_RUN.total_seconds()

@@ -32,6 +32,9 @@ LOGGING = {
     "loggers": {
         # Django's own handlers would repeat every line, or stay silent without DEBUG.
         "django": {"handlers": [], "level": "INFO", "propagate": True},
+        # Beat's tick would scroll everything else away; what a scan does is logged by seqauto.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
     },
 }

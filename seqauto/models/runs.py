@@ -38,6 +38,7 @@ class RunState(models.TextChoices):
     SKIPPED = "skipped", "Skipped"
     ERROR = "error", "Error"
     DELETED = "deleted", "Deleted"
+    NOT_SCANNED = "not_scanned", "No longer scanned"
 
 
 class SequencingRunQuerySet(models.QuerySet["SequencingRun"]):

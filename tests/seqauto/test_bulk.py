@@ -5,7 +5,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from seqauto.bulk import insert_rows, next_ids
+from seqauto.bulk import insert_rows, next_ids, update_rows
 from seqauto.models import SequencingFile, SequencingRun, SequencingSample
 
 pytestmark = pytest.mark.django_db
@@ -104,3 +104,48 @@ def test_many_rows_cost_few_queries(run, django_assert_max_num_queries):
     with django_assert_max_num_queries(5):
         insert_rows(SequencingSample, fields, rows)
     assert SequencingSample.objects.count() == 5000
+
+
+def test_rows_updated_in_bulk_read_back_as_if_they_had_been_saved(run):
+    now = timezone.now()
+    files = [
+        SequencingFile.objects.create(
+            run=run,
+            file_type="fastq",
+            path=f"before {number}",
+            data_state="non_existent",
+            is_expected=True,
+            changed_at=now,
+        )
+        for number in range(len(UGLY))
+    ]
+    fields = ["sample", "path", "data_state", "is_expected", "lane", "read", "size", "changed_at"]
+    later = now + datetime.timedelta(days=1)
+    update_rows(
+        SequencingFile,
+        fields,
+        [
+            [
+                file.pk,
+                None,
+                f"{file.pk}{text}",
+                "complete",
+                False,
+                file.pk % 9 or None,
+                text[:4],
+                2**40,
+                later,
+            ]
+            for file, text in zip(files, UGLY, strict=True)
+        ],
+    )
+    for file, text in zip(files, UGLY, strict=True):
+        read = SequencingFile.objects.get(pk=file.pk)
+        assert (read.path, read.data_state, read.is_expected) == (f"{file.pk}{text}", "complete", False)
+        assert (read.sample, read.lane, read.read) == (None, file.pk % 9 or None, text[:4])
+        assert (read.size, read.changed_at, read.file_type) == (2**40, later, "fastq")
+
+
+def test_no_rows_to_update_ask_the_database_nothing(run, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        update_rows(SequencingFile, ["path"], [])

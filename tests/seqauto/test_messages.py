@@ -102,9 +102,9 @@ def test_problems_of_one_kind_make_one_notice_with_the_place_of_the_first():
         [problem(7), problem(9), problem(8, "no_id", "error"), problem(11)], "a/Sheet.csv"
     )
     assert notices == [
-        Notice("warning", "bad_index", "Row 7 is bad. And 2 more of this kind.", "Mend it.",
+        Notice("warning", "bad_index", "Row 7 is bad (found: X). And 2 more of this kind.", "Mend it.",
                "a/Sheet.csv, row 7, column index"),
-        Notice("error", "no_id", "Row 8 is bad.", "Mend it.", "a/Sheet.csv, row 8, column index"),
+        Notice("error", "no_id", "Row 8 is bad (found: X).", "Mend it.", "a/Sheet.csv, row 8, column index"),
     ]  # fmt: skip
 
 

@@ -17,8 +17,8 @@ MARKER = ".variantgrid_skip_flowcell"
 @pytest.fixture
 def twice(archive, write_run):
     """Two folders that claim one run, scanned in this order; and some runs beside them."""
-    for number in range(100, 103):
-        write_run(archive / "other", number=number)
+    for number, group in enumerate(["exome", "genomes", "genomes"], 100):
+        write_run(archive / group, number=number)
     first = write_run(archive / "genomes", samples=2)
     scan_well()
     second = write_run(archive / "exome", samples=2)
@@ -47,13 +47,17 @@ def test_a_conflict_ends_when_the_second_folder_is_removed(twice):
     assert not said("run_twice", second).is_open
 
 
-def test_a_conflict_ends_when_the_first_folder_is_removed(twice):
+def test_a_conflict_ends_when_the_first_folder_is_removed_and_flags_and_history_go_with_the_run(twice):
     first, second = twice
-    identity = run_of(first).identity
+    before = run_of(first)
+    SequencingRun.objects.filter(pk=before.pk).update(is_gold_standard=True)
     shutil.rmtree(first)
     scan_well()
-    assert (run_of(first).state, run_of(second).state) == (RunState.DELETED, RunState.COMPLETE)
-    assert (run_of(first).identity, run_of(second).identity) == (None, identity)
+    after = run_of(second)
+    assert (after.pk, after.identity, after.is_gold_standard) == (before.pk, before.identity, True)
+    assert (after.state, after.first_scan_id) == (RunState.COMPLETE, before.first_scan_id)
+    assert set(file_states(second).values()) == {"complete"}
+    assert not SequencingRun.objects.filter(path=first).exists()
     assert open_codes(second) == set()
     assert scan_well().runs_changed == 0
 

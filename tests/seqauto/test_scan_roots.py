@@ -9,7 +9,7 @@ import pytest
 from ordinary_user import unreadable
 from scanning import open_codes, run_of, said, scan_disks, scan_well, whole_database
 
-from seqauto.models import ScanRoot, SequencingRun
+from seqauto.models import ScanRoot, SequencingFile, SequencingRun
 from seqauto.models.runs import RunState
 from seqauto.models.scans import ScanStatus
 from sequencing.disk import walkers
@@ -134,7 +134,7 @@ def two_disks(archive, write_run, settings):
 
 def test_promise_41_another_disk_that_lacks_known_files_changes_nothing(two_disks):
     shutil.rmtree(two_disks)
-    refuse("another disk stands here than at the last scan, and known files are missing")
+    refuse("another disk stands here than at the last scan, and 11 of 44 known runs and files are missing")
 
 
 def test_another_disk_with_all_known_files_is_the_archive_moved(two_disks):
@@ -189,9 +189,7 @@ def test_promise_5_a_disk_that_fails_in_the_middle_of_a_walk_changes_nothing(sca
 def test_promise_5_a_walker_that_dies_or_hangs_changes_nothing(scanned, monkeypatch, program, why):
     shutil.rmtree(next((scanned / "exome").iterdir()))
     monkeypatch.setattr(walkers, "_PROGRAM", program)
-    monkeypatch.setitem(
-        walkers.walk_runs.__kwdefaults__, "silence_seconds", 0.2 if "sleep" in program else 60
-    )
+    monkeypatch.setattr(walkers, "SILENCE_SECONDS", 0.2 if "sleep" in program else 60)
     refuse(why)
 
 
@@ -210,9 +208,40 @@ def test_promise_5_a_disk_that_is_exchanged_during_the_walk_changes_nothing(scan
     refuse("another disk stood here when the walk ended")
 
 
-def test_a_run_under_a_root_that_is_no_longer_scanned_stays_as_it_was(scanned, settings, tmp_path):
+def test_the_runs_of_a_root_that_is_no_longer_scanned_are_set_aside_until_it_is_again(
+    scanned, settings, tmp_path
+):
     (tmp_path / "new disk").mkdir()
+    roots, files = settings.SEQAUTO_SCAN_ROOTS, set(SequencingFile.objects.values_list("pk", "data_state"))
     settings.SEQAUTO_SCAN_ROOTS = [tmp_path / "new disk"]
-    before = whole_database()
     scan_well()
-    assert whole_database() == before
+    assert set(SequencingRun.objects.values_list("state", flat=True)) == {RunState.NOT_SCANNED}
+    assert set(SequencingFile.objects.values_list("pk", "data_state")) == files
+    assert scan_well().runs_changed == 0
+    settings.SEQAUTO_SCAN_ROOTS = roots
+    scan_well()
+    assert set(SequencingRun.objects.values_list("state", flat=True)) == {RunState.COMPLETE}
+    assert set(SequencingFile.objects.values_list("pk", "data_state")) == files
+
+
+def test_an_archive_with_a_new_mount_point_keeps_its_runs_rows_flags_and_files(scanned, settings):
+    SequencingRun.objects.update(is_gold_standard=True)
+    before = set(SequencingRun.objects.values_list("pk", "identity", "is_gold_standard"))
+    files = set(SequencingFile.objects.values_list("pk", "data_state"))
+    settings.SEQAUTO_SCAN_ROOTS = [scanned.rename(scanned.with_name("mounted elsewhere"))]
+    scan_well()
+    assert set(SequencingRun.objects.values_list("pk", "identity", "is_gold_standard")) == before
+    assert set(SequencingRun.objects.values_list("state", flat=True)) == {RunState.COMPLETE}
+    assert set(SequencingFile.objects.values_list("pk", "data_state")) == files
+
+
+def test_promise_41_a_mirror_on_another_disk_does_not_excuse_an_empty_one(scanned, settings, tmp_path):
+    mirror = tmp_path / "mirror"
+    shutil.copytree(scanned, mirror)
+    settings.SEQAUTO_SCAN_ROOTS = [scanned, mirror]
+    scan_well()
+    shutil.rmtree(scanned)
+    scanned.mkdir()
+    before = set(SequencingFile.objects.values_list("pk", "data_state"))
+    assert scan_disks().status == ScanStatus.ERROR
+    assert set(SequencingFile.objects.values_list("pk", "data_state")) == before
