@@ -51,10 +51,10 @@ def walk_root(root: str, rules: WalkRules, lists: ListWriter, progress: Callable
     `progress` is told of each run, with its number of files. The root may be a link: paths stay those under
     the link, so that an archive may move. All that could hang with its disk is done by walkers.
     """
-    root = os.path.abspath(root)
+    root = "/" + os.path.abspath(root).lstrip("/")
     report = RootReport(root)
     try:
-        if not root.strip("/"):
+        if root == "/":
             raise DiskError("/ is the whole system: name the folder that holds the runs")
         with start_walker() as walker:
             _walk_with(walker, root, rules, lists, progress, report)
