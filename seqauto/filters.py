@@ -95,6 +95,8 @@ class RunFilter(Chips):
     def filter_queryset(self, queryset: QuerySet[SequencingRun]) -> QuerySet[SequencingRun]:
         if not self.form.cleaned_data.get("flag"):
             queryset = queryset.filter(is_hidden=False)
+        if not self.form.cleaned_data.get("state"):  # those of roots scanned no more only where asked for
+            queryset = queryset.exclude(state=RunState.NOT_SCANNED)
         return super().filter_queryset(queryset)
 
     def search(self, queryset: QuerySet[SequencingRun], _name: str, text: str) -> QuerySet[SequencingRun]:

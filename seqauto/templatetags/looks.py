@@ -50,6 +50,7 @@ LOOKS: dict[TextChoices, str] = {
     RunState.SKIPPED: "idle",
     RunState.ERROR: "bad",
     RunState.DELETED: "bad",
+    RunState.NOT_SCANNED: "idle",
     DataState.COMPLETE: "ok",
     DataState.NON_EXISTENT: "bad",
     DataState.DELETED: "bad",

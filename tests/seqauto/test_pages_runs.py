@@ -8,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 from page_rows import add_file, add_message, add_run, add_scan, add_sheet
 
@@ -617,3 +618,21 @@ def test_sizes_are_told_in_powers_of_a_thousand(count, words):
 )
 def test_durations_are_told_in_their_two_largest_units(seconds, words):
     assert looks.duration(timedelta(seconds=seconds)) == words
+
+
+def test_runs_of_a_root_that_is_scanned_no_more_stand_aside_until_asked_for(client):
+    here = add_run()
+    aside = add_run(state=RunState.NOT_SCANNED, state_reason="Its archive root is no longer scanned.")
+    address = reverse("runs")
+    assert here.name in text_of(client.get(address))
+    assert aside.name not in text_of(client.get(address))
+    page = text_of(client.get(address, {"state": "not_scanned"}))
+    assert aside.name in page
+    assert "Its archive root is no longer scanned." in page
+
+
+def test_a_skipped_run_does_not_say_that_its_sheet_is_missing(client):
+    run = add_run(samples=0, state=RunState.SKIPPED)
+    page = text_of(client.get(run.get_absolute_url()))
+    assert "The run is skipped, so its sample sheet was not read." in page
+    assert "A sample sheet is missing" not in page
