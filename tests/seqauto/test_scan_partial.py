@@ -149,10 +149,13 @@ def test_a_fastq_that_is_a_link_counts_as_what_it_leads_to(archive, write_run, t
     assert said("passed_over", run).text == f"0_fastq/{path.name} is a link that leads nowhere."
 
 
-def test_a_linked_folder_of_fastqs_is_told_so_that_nobody_wonders(archive, write_run, tmp_path):
+def test_promise_37_a_linked_folder_of_fastqs_is_told_and_its_files_stay_as_they_were(
+    archive, write_run, tmp_path
+):
     run = write_run(archive / "exome", samples=1)
+    scan_well()
     (run / "0_fastq").rename(tmp_path / "elsewhere")
     (run / "0_fastq").symlink_to(tmp_path / "elsewhere")
     scan_well()
-    assert set(file_states(run).values()) == {"non_existent"}
+    assert set(file_states(run).values()) == {"complete"}
     assert said("passed_over", run).text == "0_fastq is a link to a folder; links are not followed."
