@@ -127,6 +127,7 @@ def root_notices(report: RootReport) -> list[Notice]:
         )
         for folder in report.without_run
     ]
+    told = {path for path, _reason in report.oddities}
     notices += [
         Notice(
             "error",
@@ -136,6 +137,7 @@ def root_notices(report: RootReport) -> list[Notice]:
             folder,
         )
         for folder in report.unreadable
+        if folder not in told  # a link to a folder, say
     ]
     notices += [
         Notice(

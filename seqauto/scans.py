@@ -113,7 +113,9 @@ def scan_files(scan: Scan, lease: Lease, watch: Callable[[Scan], None]) -> ListR
     with ListWriter(folder) as lists:
         lists.write_roots([walk_root(root, rules, lists, progress.walked) for root in roots])
     progress.write()
-    remove_oldest(settings.SEQAUTO_SCAN_RESOURCES_DIR, settings.SEQAUTO_KEEP_SCAN_LISTS)
+    waited_for = Scan.objects.waiting().exclude(reused_scan=None).select_related("reused_scan")
+    spare = [folder, *(lists_folder(waiting.reused_scan) for waiting in waited_for if waiting.reused_scan)]
+    remove_oldest(settings.SEQAUTO_SCAN_RESOURCES_DIR, settings.SEQAUTO_KEEP_SCAN_LISTS, spare)
     return ListReader(folder)
 
 

@@ -184,7 +184,8 @@ def _rows_by_slot(
 
 
 def _is_below(path: str, folders: Collection[str]) -> bool:
-    return any(not folder or path.startswith(f"{folder}/") for folder in folders)
+    """Whether a path is one of those that could not be read ("" = the whole run), or lies below one."""
+    return any(not folder or path == folder or path.startswith(f"{folder}/") for folder in folders)
 
 
 # ---- What changed ---------------------------------------------------------------------------------

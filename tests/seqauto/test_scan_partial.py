@@ -143,9 +143,9 @@ def test_a_fastq_that_is_a_link_counts_as_what_it_leads_to(archive, write_run, t
     path.symlink_to(tmp_path / "elsewhere")
     scan_well()
     assert file_states(run)[path.name] == "complete"
-    (tmp_path / "elsewhere").unlink()
+    (tmp_path / "elsewhere").unlink()  # or its disk is not mounted: who knows
     scan_well()
-    assert file_states(run)[path.name] == "deleted"
+    assert file_states(run)[path.name] == "complete"
     assert said("passed_over", run).text == f"0_fastq/{path.name} is a link that leads nowhere."
 
 

@@ -107,12 +107,22 @@ def test_a_young_run_without_marker_and_fastq_is_still_sequencing():
     "options",
     [
         {"others": [("fastq", "0_fastq/a_R1.fastq.gz")]},
-        {"others": [("marker", "RTAComplete.txt")]},
         {"written": NOW - LONGEST_RUN},
+        {"markers": {"NextSeq 500/550": ["RTAComplete.txt"]}, "others": [("marker", "RTAComplete.txt")]},
     ],
 )
-def test_a_run_with_fastqs_or_a_marker_or_of_some_age_is_sequencing_no_more(options):
+def test_a_run_with_fastqs_or_all_its_markers_or_of_some_age_is_sequencing_no_more(options):
     assert not reading_of(TEXTS, **options).is_sequencing
+
+
+def test_promise_3_a_young_run_with_one_of_its_markers_is_still_being_written():
+    assert reading_of(TEXTS, others=[("marker", "RTAComplete.txt")]).is_sequencing
+
+
+def test_an_old_run_without_its_markers_is_not_said_to_be_in_progress():
+    completion = reading_of(TEXTS, written=NOW - LONGEST_RUN).completion
+    assert completion.state == "unknown"
+    assert "too old" in completion.message
 
 
 def test_an_archived_run_is_never_taken_for_one_in_progress():
