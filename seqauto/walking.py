@@ -19,7 +19,7 @@ from sequencing.disk import (
     Walker,
     printable,
     run_find_script,
-    start_walker,
+    start_walkers,
     walk_runs,
 )
 
@@ -56,8 +56,8 @@ def walk_root(root: str, rules: WalkRules, lists: ListWriter, progress: Callable
     try:
         if root == "/":
             raise DiskError("/ is the whole system: name the folder that holds the runs")
-        with start_walker() as walker:
-            _walk_with(walker, root, rules, lists, progress, report)
+        with start_walkers() as walkers:
+            _walk_with(walkers, root, rules, lists, progress, report)
     except DiskError as error:
         report.error = f"Archive root {error}"
         report.remedy = (
@@ -67,13 +67,14 @@ def walk_root(root: str, rules: WalkRules, lists: ListWriter, progress: Callable
 
 
 def _walk_with(
-    walker: Walker,
+    walkers: Sequence[Walker],
     root: str,
     rules: WalkRules,
     lists: ListWriter,
     progress: Callable[[int], None],
     report: RootReport,
 ) -> None:
+    walker = walkers[0]
     identity = walker.identify_root(root)
     report.device, report.has_sentinel = identity.device, identity.has_sentinel
     found = walker.discover(root, skip_marker=rules.skip_marker)
@@ -84,7 +85,7 @@ def _walk_with(
         (folder, skipped or rules.skip_reason(os.path.relpath(folder, root)))
         for folder, skipped in _short_enough(root, found.runs, report)
     ]
-    for listing in _listings(walker, root, runs, rules, report):
+    for listing in _listings(walkers, root, runs, rules, report):
         progress(lists.add(root, listing))
     if walker.identify_root(root) != identity:
         raise DiskError(f"{root}: another disk stood here when the walk ended")
@@ -117,11 +118,15 @@ def _short_enough(
 
 
 def _listings(
-    walker: Walker, root: str, runs: Sequence[tuple[str, str]], rules: WalkRules, report: RootReport
+    walkers: Sequence[Walker],
+    root: str,
+    runs: Sequence[tuple[str, str]],
+    rules: WalkRules,
+    report: RootReport,
 ) -> Iterable[RunListing]:
     folders = {folder for folder, _skipped in runs}
     replaced = {
-        kind: _by_run(walker.look_at_lines(run_find_script(command, root), root), folders, report)
+        kind: _by_run(walkers[0].look_at_lines(run_find_script(command, root), root), folders, report)
         for kind, command in rules.find_scripts.items()
     }
     walked = walk_runs(
@@ -129,7 +134,7 @@ def _listings(
         skip_marker=rules.skip_marker,
         threads=rules.threads,
         leave_out=rules.find_scripts.keys(),
-        walker=walker,
+        walkers=walkers,
     )
     for listing in walked:
         theirs = {kind: texts[listing.folder] for kind, texts in replaced.items() if listing.folder in texts}

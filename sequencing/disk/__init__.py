@@ -6,7 +6,7 @@ from .gone import empty_folder_above, is_gone
 from .metadata import read_metadata
 from .run_folders import Discovery, RootIdentity, discover, identify_root
 from .run_listing import RunListing, parse_lines, walk_run
-from .walkers import Walker, start_walker, walk_here, walk_runs
+from .walkers import Walker, start_walker, start_walkers, walk_here, walk_runs
 
 __all__ = [
     "LONGEST_PATH",
@@ -29,6 +29,7 @@ __all__ = [
     "read_metadata",
     "run_find_script",
     "start_walker",
+    "start_walkers",
     "walk_here",
     "walk_run",
     "walk_runs",

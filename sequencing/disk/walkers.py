@@ -31,6 +31,7 @@ from .run_listing import RunListing, walk_run
 Run = tuple[str, str]
 """A run folder, and why it is skipped ("" where it is not)."""
 
+MOST_WALKERS = 4
 BATCH = 16  # runs an answer: fewer answers cost less, and progress still moves
 ANSWER_SECONDS = 1  # a slow disk lets us know so often that it lives
 SILENCE_SECONDS = 600  # a disk that lets us wait longer than this hangs
@@ -101,35 +102,45 @@ def start_walker(silence_seconds: float | None = None) -> Iterator[Walker]:
         ours.close()
 
 
+@contextmanager
+def start_walkers(silence_seconds: float | None = None) -> Iterator[list[Walker]]:
+    """As many walkers as this machine can use for one root. Started together, they are ready together."""
+    cores = range(min(os.cpu_count() or 1, MOST_WALKERS))
+    with ExitStack() as stack:
+        yield [stack.enter_context(start_walker(silence_seconds)) for _core in cores]
+
+
 def walk_runs(
     runs: Sequence[Run],
     *,
     skip_marker: str,
     threads: int = 1,
     leave_out: Collection[str] = (),
+    walkers: Sequence[Walker] = (),
     silence_seconds: float | None = None,
-    walker: Walker | None = None,
 ) -> Iterator[RunListing]:
-    """List each run of (folder, reason to skip it), in the order given.
+    """List each run of (folder, reason to skip it), in the order given, by all `walkers` at once.
 
-    `threads` a process help where each call waits on a network; on local disks one is fastest. `walker` is
-    one already started, to take part. Raises DiskError where the disk fails or stays silent.
+    `threads` a walker help where each call waits on a network; on local disks one is fastest. Without
+    walkers it starts its own. Raises DiskError where the disk fails or stays silent.
     """
+    if not walkers:
+        with start_walkers(silence_seconds) as own:
+            yield from walk_runs(
+                runs, skip_marker=skip_marker, threads=threads, leave_out=leave_out, walkers=own
+            )
+        return
     batches = [runs[first : first + BATCH] for first in range(0, len(runs), BATCH)]
-    walkers = [walker] if walker else []
-    with ExitStack() as stack:
-        missing = range(len(walkers), min(os.cpu_count() or 1, 4, len(batches)))
-        walkers += [stack.enter_context(start_walker(silence_seconds)) for _number in missing]
-        for first, one in enumerate(walkers):
-            share = batches[first :: len(walkers)]
-            one.order(_walk, share, skip_marker, threads, frozenset(leave_out))
-        for number, batch in enumerate(batches):
-            done = 0
-            while done < len(batch):
-                folder, _skipped = batch[done]
-                listings = walkers[number % len(walkers)].receive(folder)
-                yield from listings
-                done += len(listings)
+    for first, walker in enumerate(walkers):
+        share = batches[first :: len(walkers)]
+        walker.order(_walk, share, skip_marker, threads, frozenset(leave_out))
+    for number, batch in enumerate(batches):
+        done = 0
+        while done < len(batch):
+            folder, _skipped = batch[done]
+            listings = walkers[number % len(walkers)].receive(folder)
+            yield from listings
+            done += len(listings)
 
 
 # ---- in the other process ----

@@ -502,7 +502,7 @@ def test_a_slow_disk_that_lives_is_not_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(walkers, "_PROGRAM", f"{slow}{walkers._PROGRAM}")
     with start_walker(1.5) as walker:
         assert walker.discover(str(tmp_path), skip_marker=SKIP).runs == tuple(runs)
-        listings = list(walk_runs(runs, skip_marker=SKIP, walker=walker))
+        listings = list(walk_runs(runs, skip_marker=SKIP, walkers=[walker]))
     assert [len(listing.found("fastq")) for listing in listings] == [1] * 10
 
 
@@ -512,8 +512,8 @@ def test_a_walker_answers_one_thing_after_the_other(tmp_path):
         assert walker.identify_root(str(tmp_path)) == identify_root(str(tmp_path))
         assert walker.discover(str(tmp_path), skip_marker=SKIP) == found(tmp_path)
         runs = found(tmp_path).runs
-        assert list(walk_runs([], skip_marker=SKIP, walker=walker)) == []
-        assert list(walk_runs(runs, skip_marker=SKIP, walker=walker)) == list(
+        assert list(walk_runs([], skip_marker=SKIP, walkers=[walker])) == []
+        assert list(walk_runs(runs, skip_marker=SKIP, walkers=[walker])) == list(
             walk_here(runs, skip_marker=SKIP)
         )
         with pytest.raises(DiskError, match="nowhere: No such file"):
