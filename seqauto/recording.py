@@ -68,14 +68,12 @@ class RecordRules:
     def are_partial(self) -> bool:
         return set(self.file_types) != set(FILE_TYPES)
 
-    def fingerprint(self, entry: RunEntry) -> str:
-        """What a run looked like under these rules; the same again means that there is nothing to do."""
-        parts = [
-            CODE_VERSION, FILE_TYPES, self.control_pattern and self.control_pattern.pattern,
-            self.extra_columns, self.fastq_patterns, self.markers,
-            entry.digest, entry.skipped, entry.sheet_sha256, entry.unreadable, entry.oddities,
-        ]  # fmt: skip
-        return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+    @property
+    def version(self) -> str:
+        """Changes with every setting and every line of code by which runs are read."""
+        pattern = self.control_pattern and self.control_pattern.pattern
+        rules = [CODE_VERSION, FILE_TYPES, pattern, self.extra_columns, self.fastq_patterns, self.markers]
+        return hashlib.blake2b(repr(rules).encode(), digest_size=16).hexdigest()
 
 
 class Recorder:
@@ -89,16 +87,16 @@ class Recorder:
         lease: Lease,
         changes: ChangeWriter,
         known: Sequence[KnownRun],
-        folders: Collection[str],
+        entries: Mapping[str, RunEntry],
         trusted_roots: Sequence[str],
     ) -> None:
         self.scan, self.lists, self.rules, self.lease, self.changes = scan, lists, rules, lease, changes
-        self.folders, self.trusted_roots = folders, trusted_roots
+        self.folders, self.trusted_roots = entries.keys(), trusted_roots
+        self.rules_version = rules.version
         self.roots = [root.path for root in lists.roots]
         self.unreadable = [path for root in lists.roots for path in root.unreadable]
-        self.unread_names = {
-            entry.folder.rpartition("/")[2] for entry in lists.runs() if "" in entry.unreadable
-        }
+        unread = [entry.folder for entry in entries.values() if "" in entry.unreadable]
+        self.unread_names = {PurePosixPath(folder).name for folder in unread}
         self.by_path = {run.path: run for run in known}
         self.by_identity = {run.identity: run for run in known if run.identity}
         self._learn_names()
@@ -107,13 +105,19 @@ class Recorder:
         self.sequencers = {sequencer.serial: sequencer for sequencer in Sequencer.objects.all()}
         self.experiments = {experiment.name: experiment for experiment in Experiment.objects.all()}
 
+    def fingerprint(self, entry: RunEntry) -> str:
+        """What a run looks like under today's rules; the same again means that there is nothing to do."""
+        looks = [self.rules_version, entry.digest, entry.skipped, entry.sheet_sha256]
+        looks += [repr(entry.unreadable), repr(entry.oddities)]
+        return hashlib.blake2b(repr(looks).encode(), digest_size=16).hexdigest()
+
     def is_unchanged(self, entry: RunEntry) -> bool:
         known = self.by_path.get(entry.folder)
         if known is None:
             return False
         if known.is_legacy:
             return True
-        return not self.rules.are_partial and known.fingerprint == self.rules.fingerprint(entry)
+        return not self.rules.are_partial and known.fingerprint == self.fingerprint(entry)
 
     def record(self, entry: RunEntry) -> bool:
         """Bring the database up to what lies in one run folder; say whether anything there was new.
@@ -149,7 +153,7 @@ class Recorder:
         run.date, run.flowcell = run.date or by_name.date, run.flowcell or by_name.flowcell
         run.run_number = run.run_number if run.run_number is not None else by_name.run_number
         run.state, run.state_reason = RunState.SKIPPED, entry.skipped[:500]
-        run.fingerprint, run.last_scan = self.rules.fingerprint(entry), self.scan
+        run.fingerprint, run.last_scan = self.fingerprint(entry), self.scan
         with transaction.atomic():
             self.lease.check()
             run.sequencer = run.sequencer or self._sequencer(by_name)
@@ -343,7 +347,7 @@ class Recorder:
             and not self.rules.are_partial
             and not any(problem.code == "unreadable_file" for _file, problem in reading.problems)
         )
-        run.fingerprint = self.rules.fingerprint(entry) if is_settled else ""
+        run.fingerprint = self.fingerprint(entry) if is_settled else ""
         run.last_scan = self.scan
 
     def _save_run(self, run: SequencingRun, reading: RunReading) -> None:

@@ -124,7 +124,8 @@ class ListWriter:
             digest.hexdigest(),
             spans,
         )
-        self._index.write(json.dumps(asdict(entry), ensure_ascii=True) + "\n")
+        values = {name: getattr(entry, name) for name in RunEntry.__slots__}  # asdict copies deeply: slow
+        self._index.write(json.dumps(values, ensure_ascii=True) + "\n")
         return sum(lines for _start, _size, lines in spans.values())
 
     def _append(self, kind: str, data: bytes) -> int:

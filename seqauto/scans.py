@@ -128,7 +128,7 @@ def create_models(scan: Scan, lists: ListReader, lease: Lease, watch: Callable[[
     here = [entry for entry in entries.values() if entry.root in trusted]
     progress = _Progress(scan, lease, watch, runs_total=len(here))
     with ChangeWriter(lists_folder(scan)) as changes:
-        recorder = Recorder(scan, lists, _record_rules(scan), lease, changes, known, entries.keys(), trusted)
+        recorder = Recorder(scan, lists, _record_rules(scan), lease, changes, known, entries, trusted)
         for number, entry in enumerate(here, start=1):
             if not recorder.is_unchanged(entry):
                 scan.runs_changed += recorder.record(entry)
