@@ -420,22 +420,24 @@ class Recorder:
         """Turn a run that was not found to Deleted, or say why it does not count as gone."""
         try:
             if reason := self._why_not_gone(known):
-                self._record_not_found(known, reason)
+                self._say_of_missing(known, not_found(reason))
                 return False
             self._record_deleted(known)
         except NOT_THE_RUNS_FAULT:
             raise
-        except Exception:
+        except Exception as error:
             log.exception("The loss of run folder %s could not be recorded.", known.path)
+            self._say_of_missing(known, failed_run(error))
             return False
         return True
 
-    def _record_not_found(self, known: KnownRun, reason: str) -> None:
+    def _say_of_missing(self, known: KnownRun, notice: Notice) -> None:
+        """Say why a run that was not found keeps its states."""
         run = SequencingRun.objects.get(pk=known.pk)
         with transaction.atomic():
             self.lease.check()
             SequencingRun.objects.filter(pk=known.pk).update(fingerprint="")  # read anew when it is back
-            messages.say(self.scan, run, [not_found(reason)])
+            messages.say(self.scan, run, [notice])
 
     def _record_deleted(self, known: KnownRun) -> None:
         run = SequencingRun.objects.get(pk=known.pk)

@@ -249,6 +249,10 @@ def _fail(scan: Scan, lease: Lease, error: BaseException) -> None:
     scan.status, scan.traceback = ScanStatus.ERROR, traceback.format_exc()
     if isinstance(error, ScanProblem):
         scan.error, scan.remedy, scan.traceback = str(error), error.remedy, ""
+    elif isinstance(error, OSError):
+        folder = settings.SEQAUTO_SCAN_RESOURCES_DIR
+        scan.error = f"A file list under {folder} could not be written or read: {error.strerror or error}."
+        scan.remedy = "See that this folder's disk has room and may be written, then scan again."
     elif not is_interruption:
         scan.error = f"{type(error).__name__}: {error}"
         scan.remedy = "Scan again. If it comes back, report it with the stack trace below."

@@ -1,5 +1,7 @@
 """One run is recorded in one short transaction, and what goes wrong with it stays with it."""
 
+import shutil
+
 import pytest
 from django.db import OperationalError
 from scanning import file_states, open_codes, run_of, said, scan_disks, scan_well
@@ -135,3 +137,27 @@ def test_files_renumbered_by_a_converter_keep_their_rows(archive, write_run):
     assert set(run_of(run).files.exclude(sample=None).values_list("pk", "sample__sample_id", "read")) == rows
     assert set(file_states(run).values()) == {"complete"}
     assert all("_S1" in name for name in file_states(run))
+
+
+def test_promise_40_a_gone_run_that_cannot_be_recorded_says_so_and_the_others_are_recorded(
+    archive, write_run, monkeypatch
+):
+    runs = [write_run(archive / "exome", number=number) for number in range(4)]
+    scan_well()
+    for run in runs[:2]:
+        shutil.rmtree(run)
+    really_record = recording.Recorder._record_deleted
+
+    def record(self, known):
+        if known.path == str(runs[0]):
+            raise ValueError("of this run only")
+        really_record(self, known)
+
+    monkeypatch.setattr(recording.Recorder, "_record_deleted", record)
+    scan_well()
+    assert (run_of(runs[0]).state, run_of(runs[1]).state) == (RunState.COMPLETE, RunState.DELETED)
+    assert open_codes(runs[0]) == {"unexpected_error"}
+    monkeypatch.undo()
+    scan_well()
+    assert run_of(runs[0]).state == RunState.DELETED
+    assert open_codes(runs[0]) == {"run_deleted"}

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from scanning import scan_well
+from scanning import file_states, scan_disks, scan_well
 
+from seqauto.models.scans import ScanStatus
 from seqauto.scan_lists import ListReader, folder_of, names_and_sizes, remove_oldest
 from seqauto.scans import lists_folder
 
@@ -58,3 +59,21 @@ def test_a_scan_leaves_nothing_of_an_earlier_scan_of_its_number_among_its_lists(
     scan = scan_well()
     assert scan.pk == following
     assert "fastq.tsv" not in dict(names_and_sizes(lists_folder(scan)))
+
+
+@pytest.mark.django_db(transaction=True)  # a scan that fails takes a new connection
+def test_lists_that_cannot_be_written_end_the_scan_and_name_the_place_and_the_remedy(
+    archive, write_run, settings
+):
+    """A device in the place of the folder, where nothing can be written."""
+    run = write_run(archive / "exome")
+    folder = settings.SEQAUTO_SCAN_RESOURCES_DIR
+    folder.parent.mkdir(exist_ok=True)
+    folder.symlink_to("/dev/full")
+    scan = scan_disks()
+    assert scan.status == ScanStatus.ERROR
+    assert f"A file list under {folder} could not be written" in scan.error
+    assert "has room" in scan.remedy
+    folder.unlink()
+    scan_well()
+    assert set(file_states(run).values()) == {"complete"}
