@@ -119,7 +119,8 @@ def _start_up() -> Line:
 
 def _threads(archive: Path) -> Line:
     """The walk of some runs on a disk where each call takes a millisecond, with 1 thread and with 16."""
-    from sequencing.disk import discover, run_listing, walk_here
+    from sequencing.disk import discover, run_listing
+    from sequencing.disk.walker_process import walk_here
 
     runs = discover(str(archive), skip_marker="").runs[:64]
     with _slow_calls(run_listing):

@@ -6,7 +6,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sequencing.disk import (
     LONGEST_PATH,
@@ -16,12 +16,10 @@ from sequencing.disk import (
     DiskError,
     RunListing,
     ScriptRow,
-    Walker,
     printable,
-    run_find_script,
-    start_walkers,
-    walk_runs,
 )
+from sequencing.disk.find_script import run_find_script
+from sequencing.disk.walkers import Walker, start_walkers, walk_runs
 
 from .scan_lists import ListWriter, RootReport
 
@@ -139,7 +137,7 @@ def _listings(
     for listing in walked:
         theirs = {kind: texts[listing.folder] for kind, texts in replaced.items() if listing.folder in texts}
         yield (
-            replace(listing, lines={**listing.lines, **theirs}) if theirs and not listing.skipped else listing
+            listing._replace(lines={**listing.lines, **theirs}) if theirs and not listing.skipped else listing
         )
 
 

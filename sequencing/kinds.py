@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -16,8 +15,7 @@ class FoundFile(NamedTuple):
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class FileType:
+class FileType(NamedTuple):
     """A type of file that scans record. `FILE_TYPES` is the one place where a type is added.
 
     `pattern` says where its files are expected, inside the run folder; the fields used there (see FIELDS) say
@@ -37,8 +35,8 @@ FILE_TYPES: dict[str, FileType] = {
     )
 }
 
-_SUFFIXES = tuple((suffix, kind.name) for kind in FILE_TYPES.values() for suffix in kind.suffixes)
-_ALL_SUFFIXES = tuple(suffix for suffix, _name in _SUFFIXES)
+_TYPE_BY_SUFFIX = {suffix: kind.name for kind in FILE_TYPES.values() for suffix in kind.suffixes}
+_SUFFIX_LENGTHS = tuple(dict.fromkeys(map(len, _TYPE_BY_SUFFIX)))
 _METADATA_ENDS = frozenset({".xml", ".txt", ".csv", ".CSV", ".Csv"})
 # The case varies between instruments, even of one model.
 _METADATA_NAMES = {
@@ -67,13 +65,10 @@ def kind_of_file(name: str) -> str | None:
 
     Called for every file of a walk, so that most names must be told apart by their ends alone.
     """
-    if name.endswith(_ALL_SUFFIXES):
-        # macOS leaves "._x.fastq.gz", and copying programs ".x.fastq.gz", beside the real file.
-        if name[0] == ".":
-            return None
-        for suffix, file_type in _SUFFIXES:
-            if name.endswith(suffix):
-                return file_type
+    for length in _SUFFIX_LENGTHS:
+        if file_type := _TYPE_BY_SUFFIX.get(name[-length:]):
+            # macOS leaves "._x.fastq.gz", and copying programs ".x.fastq.gz", beside the real file.
+            return None if name[0] == "." else file_type
     if name[-4:] not in _METADATA_ENDS:
         return None
     return _METADATA_NAMES.get(name) or _sheet_or_marker(name.lower())

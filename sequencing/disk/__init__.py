@@ -1,12 +1,15 @@
-"""Looks at archive disks: finds run folders, and lists the files of each. Reads only."""
+"""Looks at archive disks: finds run folders, and lists the files of each. Reads only.
+
+`walkers` and `find_script` are imported by their own names: a walker, which loads this package at every scan,
+does without them.
+"""
 
 from .errors import LONGEST_PATH, ODD_NAME, TOO_LONG, DiskError, printable
-from .find_script import NO_FIGURE, ScriptRow, look_at_lines, run_find_script
 from .gone import empty_folder_above, is_gone
 from .metadata import read_metadata
 from .run_folders import Discovery, RootIdentity, discover, identify_root
 from .run_listing import RunListing, parse_lines, walk_run
-from .walkers import Walker, start_walker, start_walkers, walk_here, walk_runs
+from .script_lines import NO_FIGURE, ScriptRow, look_at_lines
 
 __all__ = [
     "LONGEST_PATH",
@@ -18,7 +21,6 @@ __all__ = [
     "RootIdentity",
     "RunListing",
     "ScriptRow",
-    "Walker",
     "discover",
     "empty_folder_above",
     "identify_root",
@@ -27,10 +29,5 @@ __all__ = [
     "parse_lines",
     "printable",
     "read_metadata",
-    "run_find_script",
-    "start_walker",
-    "start_walkers",
-    "walk_here",
     "walk_run",
-    "walk_runs",
 ]

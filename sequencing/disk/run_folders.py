@@ -6,7 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..illumina.run_name import parse_run_name
 from ..kinds import is_pruned, kind_of_file
@@ -18,8 +18,7 @@ MAKES_A_RUN = frozenset({"run_info", "run_parameters", "sample_sheet"})
 IS_A_RUN = "is itself a run folder; the archive is the folder above it"
 
 
-@dataclass(frozen=True, slots=True)
-class Discovery:
+class Discovery(NamedTuple):
     """The run folders under a root, with the reason where one is skipped, and what else lies there."""
 
     runs: tuple[tuple[str, str], ...]
@@ -28,8 +27,7 @@ class Discovery:
     oddities: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RootIdentity:
+class RootIdentity(NamedTuple):
     device: int
     has_sentinel: bool
 
@@ -63,15 +61,15 @@ def discover(root: str, *, skip_marker: str, alive: Callable[[], None] = lambda:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class _Folder:
     """What stands in a folder that may be a run, or a group of runs."""
 
-    path: str
-    names: set[str] = field(default_factory=set)
-    folders: set[str] = field(default_factory=set)
-    oddities: list[tuple[str, str]] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.names: set[str] = set()
+        self.folders: set[str] = set()
+        self.oddities: list[tuple[str, str]] = []
+        self.unreadable: list[str] = []
 
     @property
     def makes_a_run(self) -> set[str | None]:

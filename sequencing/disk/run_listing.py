@@ -7,8 +7,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import NamedTuple
 
 from ..kinds import FoundFile, choose_metadata, is_pruned, kind_of_file
 from .errors import (
@@ -28,8 +27,7 @@ _LONGEST_NAME = 255  # bytes, on any file system
 _LATEST_NS = (1 << 63) - 1  # the year 2262; databases hold no later one
 
 
-@dataclass(frozen=True, slots=True)
-class RunListing:
+class RunListing(NamedTuple):
     """What lies in one run folder.
 
     `lines` holds, by kind of file, a text of `path <tab> bytes <tab> mtime in ns` lines: full paths, sorted.
@@ -39,8 +37,8 @@ class RunListing:
     """
 
     folder: str
+    lines: dict[str, str]
     skipped: str = ""
-    lines: dict[str, str] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
     oddities: tuple[tuple[str, str], ...] = ()
     sheet_sha256: str = ""
@@ -85,7 +83,7 @@ def _walk_once(folder: str, skip_marker: str, leave_out: Collection[str]) -> Run
             walk.unreadable.append(inside)
             continue
         if not inside and skip_marker in other_names:
-            return RunListing(folder, skipped=f"{skip_marker} in the run folder")
+            return RunListing(folder, {}, f"{skip_marker} in the run folder")
     return _with_sheet_hash(walk.listing())
 
 
@@ -102,7 +100,7 @@ class _Walk:
     def listing(self) -> RunListing:
         texts = {kind: "".join(sorted(rows)) for kind, rows in sorted(self.lines.items())}
         return RunListing(
-            self.folder, "", texts, tuple(sorted(self.unreadable)), tuple(sorted(self.oddities))
+            self.folder, texts, "", tuple(sorted(self.unreadable)), tuple(sorted(self.oddities))
         )
 
     def list_folder(self, inside: str) -> set[str]:
@@ -114,13 +112,14 @@ class _Walk:
         within = f"{inside}/" if inside else ""
         prefix = f"{self.folder}/{within}"
         may_be_too_long = len(within) > LONGEST_PATH - _LONGEST_NAME
+        lines, leave_out = self.lines, self.leave_out
         other_names = set()
         handle = os.open(prefix, os.O_RDONLY | os.O_DIRECTORY)
         try:
             with os.scandir(handle) as entries:
                 for entry in entries:
                     name = entry.name
-                    if not _is_file(entry):
+                    if not (entry.is_file(follow_symlinks=False) or _leads_to_file(entry)):
                         self._note_other(entry, within + name)
                     elif (kind := kind_of_file(name)) is None:
                         other_names.add(name)
@@ -128,12 +127,12 @@ class _Walk:
                         self._pass_over(within + name, ODD_NAME)
                     elif may_be_too_long and len(within + name) > LONGEST_PATH:
                         self.oddities.append((within + name, TOO_LONG))
-                    elif kind not in self.leave_out:
+                    elif kind not in leave_out:
                         status = entry.stat()
                         mtime_ns = status.st_mtime_ns
                         if mtime_ns > _LATEST_NS:
                             mtime_ns = _LATEST_NS
-                        self.lines[kind].append(f"{prefix}{name}\t{status.st_size}\t{mtime_ns}\n")
+                        lines[kind].append(f"{prefix}{name}\t{status.st_size}\t{mtime_ns}\n")
         finally:
             os.close(handle)
         return other_names
@@ -165,8 +164,8 @@ class _Walk:
         self.unreadable.append(printable(path))
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a file or leads to one; False for a link that leads nowhere or in a circle."""
+def _leads_to_file(entry: os.DirEntry[str]) -> bool:
+    """Whether a link leads to a file; False for one that leads nowhere or in a circle."""
     try:
         return entry.is_file()
     except OSError as error:
@@ -180,7 +179,7 @@ def _with_sheet_hash(listing: RunListing) -> RunListing:
     if sheet is None:
         return listing
     try:
-        digest = hashlib.sha256(read_metadata(Path(listing.folder, sheet.path))).hexdigest()
+        digest = hashlib.sha256(read_metadata(f"{listing.folder}/{sheet.path}")).hexdigest()
     except OSError as error:
         digest = f"unreadable: {error.strerror}"
-    return replace(listing, sheet_sha256=digest)
+    return listing._replace(sheet_sha256=digest)

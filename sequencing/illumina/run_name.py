@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .dates import parse_date
 
@@ -58,8 +57,7 @@ _TWO_SIDED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RunName:
+class RunName(NamedTuple):
     """The parts of a run folder's name. A hint only: RunInfo.xml is the truth.
 
     `position` is the side of the instrument, "" where it has only one; `prefix` and `suffix` are what a

@@ -17,15 +17,14 @@ from sequencing.disk import (
     look_at_lines,
     printable,
     read_metadata,
-    run_find_script,
     run_folders,
     run_listing,
-    start_walker,
-    walk_here,
     walk_run,
-    walk_runs,
     walkers,
 )
+from sequencing.disk.find_script import run_find_script
+from sequencing.disk.walker_process import walk_here
+from sequencing.disk.walkers import start_walker, walk_runs
 
 SKIP = ".skip"
 RUN = "260302_M00879_0031_000000000-ABCDE"
@@ -496,8 +495,8 @@ def test_a_slow_disk_that_lives_is_not_given_up(tmp_path, monkeypatch):
         "import os, time\n"
         "def slowly(do): return lambda *args, **options: (time.sleep(0.2), do(*args, **options))[1]\n"
         "os.scandir = slowly(os.scandir)\n"
-        "from sequencing.disk import walkers\n"
-        "walkers.ANSWER_SECONDS = 0\n"
+        "from sequencing.disk import walker_process\n"
+        "walker_process.ANSWER_SECONDS = 0\n"
     )
     monkeypatch.setattr(walkers, "_PROGRAM", f"{slow}{walkers._PROGRAM}")
     with start_walker(1.5) as walker:
