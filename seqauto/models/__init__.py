@@ -1,9 +1,14 @@
+from .deliveries import Delivery, DeliveryEvent, DeliveryStep, IncomingFolder
 from .runs import Experiment, Sequencer, SequencingRun
 from .samples import SampleSheet, SequencingFile, SequencingSample
 from .scans import Message, Scan, ScanLease, ScanRoot
 
 __all__ = [
+    "Delivery",
+    "DeliveryEvent",
+    "DeliveryStep",
     "Experiment",
+    "IncomingFolder",
     "Message",
     "SampleSheet",
     "Scan",

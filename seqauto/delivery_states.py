@@ -1,0 +1,28 @@
+"""Where a delivery stands, by its steps: one word, why, and what a person should do."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from .models import Delivery, DeliveryStep
+from .models.deliveries import DeliveryState, StepState
+
+
+def refresh_state(delivery: Delivery) -> None:
+    """Let a delivery whose steps have begun say where it stands. Call it in the transaction that changed them."""
+    steps = list(delivery.steps.order_by("place"))
+    delivery.refresh_from_db(fields=["is_held", "delivered_at"])
+    failed = next((step for step in steps if step.state == StepState.FAILED), None)
+    delivery.reason, delivery.remedy = (failed.error, failed.remedy) if failed else ("", "")
+    if all(step.state == StepState.DONE for step in steps):
+        delivery.state = DeliveryState.DELIVERED
+        delivery.delivered_at = delivery.delivered_at or timezone.now()
+    else:
+        delivery.state, delivery.delivered_at = _unfinished(delivery, failed), None
+    delivery.save(update_fields=["state", "reason", "remedy", "delivered_at"])
+
+
+def _unfinished(delivery: Delivery, failed: DeliveryStep | None) -> DeliveryState:
+    if delivery.is_held:
+        return DeliveryState.HELD
+    return DeliveryState.WAITING if failed else DeliveryState.DELIVERING
