@@ -1,4 +1,4 @@
-"""What people decide about a delivery: retry, hold, override, deliver now, convert again; each with its event."""
+"""What people decide about a delivery: retry, hold, override, deliver now, convert again, and why."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from .delivery_log import note
 from .delivery_states import refresh_state
-from .models import Delivery, DeliveryEvent, DeliveryStep
+from .models import Delivery, DeliveryStep
 from .models.deliveries import DeliveryState, StepKind, StepState
 
-# A run may be delivered in these although the instrument has not said that it is complete.
-CAN_BE_FORCED = (DeliveryState.SEQUENCING, DeliveryState.STALLED, DeliveryState.RUN_FAILED)
+CAN_BE_FORCED = (
+    DeliveryState.SEQUENCING,
+    DeliveryState.STALLED,
+    DeliveryState.RUN_FAILED,
+    DeliveryState.WAITING,
+)
 
 
 class DecisionRefused(Exception):
@@ -28,7 +33,7 @@ def retry(delivery: Delivery, user: User | None, reason: str = "") -> None:
     with transaction.atomic():
         step = _failed_step(delivery)
         _reset(step)
-        _note(delivery, user, f"{step.get_kind_display()} is tried again", reason, step.kind)
+        note(delivery, f"{step.get_kind_display()} is tried again", step=step.kind, user=user, reason=reason)
         refresh_state(delivery)
 
 
@@ -43,7 +48,7 @@ def override(delivery: Delivery, user: User | None, codes: Sequence[str], reason
         delivery.overrides = sorted({*delivery.overrides, *codes})
         delivery.save(update_fields=["overrides"])
         _reset(step)
-        _note(delivery, user, f"Overrides {', '.join(sorted(codes))}", reason, step.kind)
+        note(delivery, f"Overrides {', '.join(sorted(codes))}", step=step.kind, user=user, reason=reason)
         refresh_state(delivery)
 
 
@@ -66,21 +71,30 @@ def _set_held(delivery: Delivery, user: User | None, is_held: bool, text: str, r
         if not Delivery.objects.filter(pk=delivery.pk, is_held=not is_held).update(is_held=is_held):
             raise DecisionRefused("It is on hold already." if is_held else "It is not on hold.")
         delivery.refresh_from_db()
-        _note(delivery, user, text, reason)
+        note(delivery, text, user=user, reason=reason)
         refresh_state(delivery)
 
 
 def deliver_now(delivery: Delivery, user: User | None, reason: str) -> None:
     """Begin without all of the instrument's markers; two equal listings are still asked for."""
     reason = _needed(reason)
+    if not can_be_forced(delivery):
+        raise DecisionRefused(f"{delivery.name} cannot be begun by hand: {delivery.get_state_display()}.")
     with transaction.atomic():
-        changed = Delivery.objects.filter(
-            pk=delivery.pk, state__in=CAN_BE_FORCED, is_forced=False, identity__isnull=False
-        ).update(is_forced=True, state=DeliveryState.SETTLING)
-        if not changed:
-            raise DecisionRefused(f"{delivery.name} cannot be begun by hand: {delivery.get_state_display()}.")
-        _note(delivery, user, "Delivered without its markers", reason)
-    delivery.refresh_from_db()
+        delivery.is_forced, delivery.state = True, DeliveryState.SETTLING
+        delivery.reason, delivery.remedy = "Begun by hand. Its files must look the same twice.", ""
+        delivery.save(update_fields=["is_forced", "state", "reason", "remedy"])
+        note(delivery, "Delivered without its markers", user=user, reason=reason)
+
+
+def can_be_forced(delivery: Delivery) -> bool:
+    """Whether a person may let it begin although the instrument has not said that it is complete."""
+    return (
+        delivery.state in CAN_BE_FORCED
+        and not delivery.is_forced
+        and delivery.identity is not None
+        and not delivery.has_settled()
+    )
 
 
 def convert_again(delivery: Delivery, user: User | None, reason: str) -> None:
@@ -97,7 +111,13 @@ def convert_again(delivery: Delivery, user: User | None, reason: str) -> None:
         delivery.conversion += 1
         delivery.delivered_at = None
         delivery.save(update_fields=["conversion", "delivered_at"])
-        _note(delivery, user, f"Converted again, as number {delivery.conversion}", reason, StepKind.CONVERT)
+        note(
+            delivery,
+            f"Converted again, as number {delivery.conversion}",
+            step=StepKind.CONVERT,
+            user=user,
+            reason=reason,
+        )
         for step in (convert, upload):
             _reset(step)
         refresh_state(delivery)
@@ -120,14 +140,3 @@ def _needed(reason: str) -> str:
     if not reason.strip():
         raise DecisionRefused("Say why: a reason is needed, and kept.")
     return reason.strip()
-
-
-def _note(delivery: Delivery, user: User | None, text: str, reason: str, step: str = "") -> None:
-    DeliveryEvent.objects.create(
-        delivery=delivery,
-        user=user,
-        user_name=user.get_username() if user else "",
-        step=step,
-        text=text,
-        reason=reason.strip(),
-    )

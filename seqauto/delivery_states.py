@@ -9,8 +9,13 @@ from .models.deliveries import DeliveryState, StepState
 
 
 def refresh_state(delivery: Delivery) -> None:
-    """Let a delivery whose steps have begun say where it stands. Call it in the transaction that changed them."""
+    """Let a delivery that has settled say where it stands, in the transaction that changed its steps.
+
+    Until then the watcher says so.
+    """
     steps = list(delivery.steps.order_by("place"))
+    if not delivery.has_settled():
+        return
     delivery.refresh_from_db(fields=["is_held", "delivered_at"])
     failed = next((step for step in steps if step.state == StepState.FAILED), None)
     delivery.reason, delivery.remedy = (failed.error, failed.remedy) if failed else ("", "")

@@ -92,6 +92,67 @@ SEQAUTO_KEEP_SCAN_LISTS = environment.integer("SEQAUTO_KEEP_SCAN_LISTS", 30)
 #: The stage "Scripts and Jobs"; off, it is shown as skipped.
 SEQAUTO_SCRIPTS_AND_JOBS_ENABLED = environment.flag("SEQAUTO_SCRIPTS_AND_JOBS_ENABLED", False)
 
+# --- Deliveries ----------------------------------------------------------------------------------------
+
+#: The disks that instruments write to, separated by colons; without one nothing is delivered.
+SEQAUTO_INCOMING_DIRS: list[Path] = environment.folders("SEQAUTO_INCOMING_DIRS")
+
+#: Where verified copies of raw runs go, and where FASTQs are made. Neither lies in an incoming folder.
+SEQAUTO_BACKUP_DIR: Path | None = environment.folder_or_none("SEQAUTO_BACKUP_DIR")
+SEQAUTO_FASTQ_DIR: Path | None = environment.folder_or_none("SEQAUTO_FASTQ_DIR")
+
+#: Where delivered FASTQs go: s3://bucket/prefix/project/instrument_run number/
+SEQAUTO_S3_FASTQ_BUCKET = environment.text("SEQAUTO_S3_FASTQ_BUCKET", "")
+SEQAUTO_S3_FASTQ_PREFIX = environment.text("SEQAUTO_S3_FASTQ_PREFIX", "")
+
+#: The delivery log is copied to s3://bucket/key; off while no bucket is named.
+SEQAUTO_S3_LOG_BUCKET = environment.text("SEQAUTO_S3_LOG_BUCKET", "")
+SEQAUTO_S3_LOG_KEY = environment.text("SEQAUTO_S3_LOG_KEY", "seqauto/delivery.log")
+
+#: An S3-compatible server in place of AWS; the profile of ~/.aws; the account that must own the buckets.
+SEQAUTO_S3_ENDPOINT_URL = environment.text("SEQAUTO_S3_ENDPOINT_URL", "")
+SEQAUTO_S3_PROFILE = environment.text("SEQAUTO_S3_PROFILE", "")
+SEQAUTO_S3_BUCKET_OWNER = environment.text("SEQAUTO_S3_BUCKET_OWNER", "")
+SEQAUTO_S3_STORAGE_CLASS = environment.text("SEQAUTO_S3_STORAGE_CLASS", "")
+SEQAUTO_S3_ACL = environment.text("SEQAUTO_S3_ACL", "")
+
+#: "when_supported" lets AWS check what arrives; "when_required" is for servers that refuse new checksums.
+SEQAUTO_S3_CHECKSUMS = environment.choice(
+    "SEQAUTO_S3_CHECKSUMS", "when_supported", ("when_supported", "when_required")
+)
+
+#: The project folder in S3 of samples for which the sheet names none.
+SEQAUTO_NO_PROJECT = environment.text("SEQAUTO_NO_PROJECT", "no_project")
+
+#: How often incoming folders are looked at, and how far apart two equal listings must be.
+SEQAUTO_WATCH_SECONDS = environment.integer("SEQAUTO_WATCH_SECONDS", 60)
+SEQAUTO_SETTLE_SECONDS = environment.integer("SEQAUTO_SETTLE_SECONDS", 300, least=0)
+
+#: A settled or delivered run is listed again so often: a file that changed late reopens it.
+SEQAUTO_RELIST_SECONDS = environment.integer("SEQAUTO_RELIST_SECONDS", 3600, least=0)
+
+#: A run that has written no new cycle for so many hours counts as stalled.
+SEQAUTO_STALL_HOURS = environment.integer("SEQAUTO_STALL_HOURS", 6)
+
+#: How many steps of deliveries work at once, and which run comes first.
+SEQAUTO_DELIVERY_PARALLEL = environment.integer("SEQAUTO_DELIVERY_PARALLEL", 2)
+SEQAUTO_DELIVERY_ORDER = environment.choice(
+    "SEQAUTO_DELIVERY_ORDER", "oldest_first", ("oldest_first", "newest_first")
+)
+
+#: The hash of backups: xxh3_128 (fast) or sha256.
+SEQAUTO_BACKUP_HASH = environment.choice("SEQAUTO_BACKUP_HASH", "xxh3_128", ("xxh3_128", "sha256"))
+
+#: Converters in order of preference, and where they lie if not on the PATH: {"bcl-convert": "/opt/…"}.
+SEQAUTO_CONVERTERS: list[str] = environment.words("SEQAUTO_CONVERTERS", "bcl-convert,bcl2fastq,picard")
+SEQAUTO_CONVERTER_PROGRAMS: dict[str, str] = environment.json_object("SEQAUTO_CONVERTER_PROGRAMS")
+
+#: What a conversion may use, and when it is ended: hours in all, and minutes without any sign of progress.
+SEQAUTO_CONVERTER_THREADS = environment.integer("SEQAUTO_CONVERTER_THREADS", 2)
+SEQAUTO_CONVERTER_MEMORY_MB = environment.integer("SEQAUTO_CONVERTER_MEMORY_MB", 2000)
+SEQAUTO_CONVERTER_HOURS = environment.integer("SEQAUTO_CONVERTER_HOURS", 24)
+SEQAUTO_CONVERTER_SILENCE_MINUTES = environment.integer("SEQAUTO_CONVERTER_SILENCE_MINUTES", 120)
+
 # --- The site ------------------------------------------------------------------------------------------
 
 #: The zone of every time shown and of the scan times. UTC until the lab names its own: a wrong zone misleads,
@@ -210,8 +271,12 @@ def database(url: str) -> dict[str, Any]:
 
 SEQAUTO_QUEUE = "seqauto_single_worker"
 CELERY_TASK_DEFAULT_QUEUE = SEQAUTO_QUEUE
-CELERY_TASK_ROUTES = {"seqauto.tasks.scan_run_jobs.*": {"queue": SEQAUTO_QUEUE}}
-CELERY_IMPORTS = ["seqauto.tasks.scan_run_jobs"]
+SEQAUTO_DELIVERY_QUEUE = "seqauto_delivery"
+CELERY_TASK_ROUTES = {
+    "seqauto.tasks.scan_run_jobs.*": {"queue": SEQAUTO_QUEUE},
+    "seqauto.tasks.deliveries.*": {"queue": SEQAUTO_DELIVERY_QUEUE},
+}
+CELERY_IMPORTS = ["seqauto.tasks.scan_run_jobs", "seqauto.tasks.deliveries"]
 
 # A task is taken from the queue only when done, one at a time. A worker that dies does not get its task back
 # by itself: the expired lease says what died, and a task that kills workers cannot go round in a loop.
@@ -235,7 +300,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "seqauto.tasks.scan_run_jobs.tick",
         "schedule": 30,
         "options": {"expires": 600, "queue": SEQAUTO_QUEUE},
-    }
+    },
+    "Look after deliveries": {
+        "task": "seqauto.tasks.deliveries.look_after_deliveries",
+        "schedule": SEQAUTO_WATCH_SECONDS,
+        "options": {"expires": 600, "queue": SEQAUTO_DELIVERY_QUEUE},
+    },
 }
 # Log lines of tasks go through Django's LOGGING, where names from disks are made inert.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -54,6 +54,16 @@ def folder(name: str, default: Path) -> Path:
     return _absolute(text(name, str(default)))
 
 
+def folder_or_none(name: str) -> Path | None:
+    return _absolute(value) if (value := text(name, "")) else None
+
+
+def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    if (value := text(name, default)) not in choices:
+        raise _wrong(name, " or ".join(choices))
+    return value
+
+
 def folders(name: str) -> list[Path]:
     """Folders separated by colons."""
     return [_absolute(part) for part in text(name, "").split(":") if part]

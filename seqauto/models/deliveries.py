@@ -135,6 +135,10 @@ class Delivery(models.Model):
     def needs_a_person(self) -> bool:
         return self.state in NEEDS_A_PERSON
 
+    def has_settled(self) -> bool:
+        """Whether the instrument's last byte is in, as far as two equal listings can tell."""
+        return self.steps.filter(kind=StepKind.SETTLE, state=StepState.DONE).exists()
+
 
 class StepKind(models.TextChoices):
     SETTLE = "settle", "Settle"

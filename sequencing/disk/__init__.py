@@ -4,6 +4,7 @@
 does without them.
 """
 
+from .cycles import cycles_written
 from .errors import LONGEST_PATH, ODD_NAME, TOO_LONG, DiskError, printable
 from .gone import empty_folder_above, is_gone
 from .metadata import read_metadata
@@ -21,6 +22,7 @@ __all__ = [
     "RootIdentity",
     "RunListing",
     "ScriptRow",
+    "cycles_written",
     "discover",
     "empty_folder_above",
     "identify_root",

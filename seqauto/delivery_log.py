@@ -1,0 +1,27 @@
+"""What happens to deliveries, told twice: as an event on its page, and as a line of the delivery log."""
+
+from __future__ import annotations
+
+import logging
+
+from django.contrib.auth.models import User
+
+from .models import Delivery, DeliveryEvent
+
+log = logging.getLogger("seqauto.deliveries")
+
+
+def note(
+    delivery: Delivery, text: str, *, step: str = "", user: User | None = None, reason: str = ""
+) -> None:
+    """Record an event; inside a transaction, together with what it tells of."""
+    DeliveryEvent.objects.create(
+        delivery=delivery,
+        user=user,
+        user_name=user.get_username() if user else "",
+        step=step,
+        text=text,
+        reason=reason.strip(),
+    )
+    by = f" (by {user.get_username()}: {reason.strip()})" if user else ""
+    log.info("%s: %s%s", delivery.name, text, by)

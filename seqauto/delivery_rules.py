@@ -1,0 +1,118 @@
+"""How a lab wants its runs delivered: plain values, from the settings or from a command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True)
+class S3Rules:
+    """A bucket and how to speak to its server; `bucket` "" where the lab has named none."""
+
+    bucket: str = ""
+    prefix: str = ""
+    endpoint_url: str = ""
+    profile: str = ""
+    bucket_owner: str = ""
+    storage_class: str = ""
+    acl: str = ""
+    checksums: str = "when_supported"
+    log_bucket: str = ""
+    log_key: str = ""
+    no_project: str = "no_project"
+
+
+@dataclass(frozen=True, slots=True)
+class ConverterRules:
+    wanted: Sequence[str]
+    programs: Mapping[str, str]
+    threads: int
+    memory_mb: int
+    hours: float
+    silence_minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRules:
+    """Everything that the story of a delivery needs to know."""
+
+    incoming: Sequence[Path]
+    backup_dir: Path | None
+    fastq_dir: Path | None
+    logs_dir: Path
+    s3: S3Rules
+    converter: ConverterRules
+    markers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    control_pattern: re.Pattern[str] | None = None
+    settle_seconds: float = 300
+    relist_seconds: float = 3600
+    stall_hours: float = 6
+    parallel: int = 2
+    newest_first: bool = False
+    backup_hash: str = "xxh3_128"
+
+    @property
+    def roots(self) -> list[str]:
+        return [str(folder) for folder in self.incoming]
+
+
+def rules_of_settings() -> DeliveryRules:
+    control = settings.SEQAUTO_CONTROL_SAMPLE_PATTERN
+    return DeliveryRules(
+        incoming=settings.SEQAUTO_INCOMING_DIRS,
+        backup_dir=settings.SEQAUTO_BACKUP_DIR,
+        fastq_dir=settings.SEQAUTO_FASTQ_DIR,
+        logs_dir=settings.SEQAUTO_VAR_DIR / "deliveries",
+        s3=S3Rules(
+            bucket=settings.SEQAUTO_S3_FASTQ_BUCKET,
+            prefix=settings.SEQAUTO_S3_FASTQ_PREFIX,
+            endpoint_url=settings.SEQAUTO_S3_ENDPOINT_URL,
+            profile=settings.SEQAUTO_S3_PROFILE,
+            bucket_owner=settings.SEQAUTO_S3_BUCKET_OWNER,
+            storage_class=settings.SEQAUTO_S3_STORAGE_CLASS,
+            acl=settings.SEQAUTO_S3_ACL,
+            checksums=settings.SEQAUTO_S3_CHECKSUMS,
+            log_bucket=settings.SEQAUTO_S3_LOG_BUCKET,
+            log_key=settings.SEQAUTO_S3_LOG_KEY,
+            no_project=settings.SEQAUTO_NO_PROJECT,
+        ),
+        converter=ConverterRules(
+            wanted=settings.SEQAUTO_CONVERTERS,
+            programs=settings.SEQAUTO_CONVERTER_PROGRAMS,
+            threads=settings.SEQAUTO_CONVERTER_THREADS,
+            memory_mb=settings.SEQAUTO_CONVERTER_MEMORY_MB,
+            hours=settings.SEQAUTO_CONVERTER_HOURS,
+            silence_minutes=settings.SEQAUTO_CONVERTER_SILENCE_MINUTES,
+        ),
+        markers=settings.SEQAUTO_MARKERS,
+        control_pattern=re.compile(control) if control else None,
+        settle_seconds=settings.SEQAUTO_SETTLE_SECONDS,
+        relist_seconds=settings.SEQAUTO_RELIST_SECONDS,
+        stall_hours=settings.SEQAUTO_STALL_HOURS,
+        parallel=settings.SEQAUTO_DELIVERY_PARALLEL,
+        newest_first=settings.SEQAUTO_DELIVERY_ORDER == "newest_first",
+        backup_hash=settings.SEQAUTO_BACKUP_HASH,
+    )
+
+
+def amiss_with_folders(rules: DeliveryRules) -> list[str]:
+    """All that is wrong with the folders, a sentence each: nested ones would deliver what was delivered."""
+    named = [("incoming folder", folder) for folder in rules.incoming]
+    named += [("backup folder", rules.backup_dir)] if rules.backup_dir else []
+    named += [("FASTQ folder", rules.fastq_dir)] if rules.fastq_dir else []
+    found = [f"The {what} {folder} is not there." for what, folder in named if not folder.is_dir()]
+    for number, (what, folder) in enumerate(named):
+        for other_what, other in named[number + 1 :]:
+            real, other_real = folder.resolve(), other.resolve()
+            if real == other_real:
+                found.append(f"The {what} and the {other_what} are the same: {folder}.")
+            elif real in other_real.parents:
+                found.append(f"The {other_what} {other} lies inside the {what} {folder}.")
+            elif other_real in real.parents:
+                found.append(f"The {what} {folder} lies inside the {other_what} {other}.")
+    return found

@@ -1,0 +1,245 @@
+"""Who works on a step: claimed by one conditional update, kept by a lease, ended in one transaction.
+
+A worker that dies leaves a lease that expires; the step then waits again. Times are the database's own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import Error, close_old_connections, connection, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from .delivery_log import log, note
+from .delivery_states import refresh_state
+from .lease import process_name
+from .models import Delivery, DeliveryStep
+from .models.deliveries import StepState
+
+MOST_DEATHS = 3  # a step that kills its worker so often in a row waits for a person
+PROGRESS_SECONDS = 1
+STOPPING = threading.Event()  # this process is asked to end: its steps stop where they are
+
+
+class StepProblem(Exception):
+    """A step that could not be done, for a reason that a person can mend; `code` names it for an override."""
+
+    def __init__(
+        self,
+        code: str,
+        sentence: str,
+        remedy: str,
+        *,
+        problems: Sequence[Mapping[str, Any]] = (),
+        log: str = "",
+    ) -> None:
+        super().__init__(sentence)
+        self.code, self.remedy, self.problems, self.log = code, remedy, list(problems), log
+
+
+class StepInterrupted(Exception):
+    """The step is no longer ours, or was asked to stop: leave everything as it is."""
+
+
+class Work:
+    """A step in hand. Every write of it is refused once the lease is lost."""
+
+    def __init__(self, step: DeliveryStep) -> None:
+        self.step, self.delivery = step, step.delivery
+        self.seen = self.delivery.listing  # a run that changes meanwhile begins again
+        self._lost, self._ended = threading.Event(), threading.Event()
+        self._written = 0.0
+
+    def must_stop(self) -> bool:
+        return self._lost.is_set() or STOPPING.is_set()
+
+    def say(self, doing: str) -> None:
+        """Tell in words what is being done."""
+        self._update(doing=doing[:200])
+
+    def progress(self, bytes_done: int, bytes_total: int | None = None, share: float | None = None) -> None:
+        """Tell how far it has come; written about once a second."""
+        if time.monotonic() - self._written >= PROGRESS_SECONDS:
+            self._written = time.monotonic()
+            self._update(bytes_done=bytes_done, bytes_total=bytes_total, share_done=share)
+
+    def _update(self, **values: object) -> None:
+        if not self._mine().update(**values):
+            self._lost.set()
+
+    def _mine(self) -> Any:
+        return DeliveryStep.objects.filter(pk=self.step.pk, state=StepState.RUNNING, token=self.step.token)
+
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Renew the lease in the background until the block ends."""
+        thread = threading.Thread(target=self._beat, name="step heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def _beat(self) -> None:
+        try:
+            while not self._ended.wait(settings.SEQAUTO_HEARTBEAT_SECONDS):
+                with suppress(Error):  # the next beat may do better; if none does, another worker takes over
+                    close_old_connections()
+                    self._update(lease_until=_expiry())
+        finally:
+            connection.close()
+
+    # ---- the end ----
+
+    def finish(self, figures: Mapping[str, Any], log_file: str = "") -> None:
+        """Done, unless the run changed under it: then the step waits to begin again."""
+        self.delivery.refresh_from_db(fields=["listing"])
+        if self.delivery.listing != self.seen:
+            self._end(StepState.WAITING, "Files of the run changed meanwhile: it begins again")
+            return
+        values = {"figures": dict(figures), "problems": [], "code": "", "error": "", "remedy": ""}
+        self._end(StepState.DONE, "Done", **values, traceback="", deaths=0, log=log_file)
+
+    def fail(self, problem: StepProblem) -> None:
+        self._end(
+            StepState.FAILED,
+            f"Failed. {problem}",
+            code=problem.code,
+            error=str(problem),
+            remedy=problem.remedy,
+            problems=problem.problems,
+            traceback="",
+            log=problem.log,
+            deaths=0,
+        )
+
+    def fail_unexpectedly(self, error: Exception) -> None:
+        self._end(
+            StepState.FAILED,
+            f"Failed. {type(error).__name__}: {error}",
+            code="unexpected",
+            error=f"{type(error).__name__}: {error}",
+            remedy="Retry. If it comes back, report it with the stack trace below.",
+            traceback=traceback.format_exc(),
+            problems=[],
+        )
+
+    def give_back(self) -> None:
+        """Let another worker begin it again."""
+        self._end(StepState.WAITING, "Interrupted: it begins again")
+
+    def _end(self, state: StepState, text: str, **values: object) -> None:
+        with transaction.atomic():
+            mine = self._mine().update(
+                state=state, ended_at=timezone.now(), token=None, lease_until=None, doing="", **values
+            )
+            if mine:
+                note(self.delivery, f"{self.step.get_kind_display()}: {text}", step=self.step.kind)
+                refresh_state(self.delivery)
+            else:
+                log.warning(
+                    "%s was taken over by another worker; what this one did is not recorded.", self.step
+                )
+
+
+def begin(step_id: int) -> Work | None:
+    """Turn Queued to Running; None where another worker has it, or it is no longer queued."""
+    token = uuid.uuid4()
+    mine = DeliveryStep.objects.filter(pk=step_id, state=StepState.QUEUED).update(
+        state=StepState.RUNNING,
+        token=token,
+        lease_until=_expiry(),
+        worker=process_name(),
+        attempts=F("attempts") + 1,
+        started_at=timezone.now(),
+        ended_at=None,
+        bytes_done=0,
+        bytes_total=None,
+        share_done=None,
+        doing="",
+    )
+    return Work(DeliveryStep.objects.select_related("delivery").get(pk=step_id)) if mine else None
+
+
+def take_back_abandoned() -> int:
+    """Let steps wait again whose worker gives no sign of life; return how many."""
+    taken = 0
+    for step in DeliveryStep.objects.filter(state=StepState.RUNNING, lease_until__lt=Now()):
+        with transaction.atomic():
+            gone = DeliveryStep.objects.filter(
+                pk=step.pk, state=StepState.RUNNING, token=step.token, lease_until__lt=Now()
+            )
+            is_poison = step.deaths + 1 >= MOST_DEATHS
+            values: dict[str, Any] = {"state": StepState.WAITING}
+            if is_poison:
+                values = {
+                    "state": StepState.FAILED,
+                    "code": "worker_died",
+                    "error": f"The worker died {MOST_DEATHS} times at this step, at last on {step.worker}.",
+                    "remedy": "Look at the machine's memory and log (dmesg), then retry.",
+                }
+            if gone.update(**values, deaths=F("deaths") + 1, token=None, lease_until=None, doing=""):
+                note(
+                    step.delivery,
+                    f"{step.get_kind_display()}: its worker ({step.worker}) died",
+                    step=step.kind,
+                )
+                refresh_state(step.delivery)
+                taken += 1
+    return taken
+
+
+def queue_next(roots: Sequence[str], parallel: int, *, newest_first: bool = False) -> list[int]:
+    """Turn the next waiting steps to Queued, as many as may work at once; return their keys.
+
+    A step's turn comes when those before it are done and nobody holds its delivery.
+    """
+    with transaction.atomic():
+        open_steps = (
+            DeliveryStep.objects.select_for_update(of=("self",))
+            .exclude(state=StepState.DONE)
+            .filter(delivery__root__in=roots)
+            .select_related("delivery")
+            .order_by("pk")
+        )
+        first_open: dict[int, DeliveryStep] = {}
+        busy = 0
+        for step in open_steps:
+            busy += step.state in (StepState.QUEUED, StepState.RUNNING)
+            first = first_open.setdefault(step.delivery_id, step)
+            if step.place < first.place:
+                first_open[step.delivery_id] = step
+        ready = [step for step in first_open.values() if _is_ready(step)]
+        ready.sort(key=lambda step: step.delivery.complete_at or step.delivery.found_at, reverse=newest_first)
+        chosen = [step.pk for step in ready[: max(0, parallel - busy)]]
+        DeliveryStep.objects.filter(pk__in=chosen).update(state=StepState.QUEUED, queued_at=timezone.now())
+    return chosen
+
+
+def _is_ready(step: DeliveryStep) -> bool:
+    return step.state == StepState.WAITING and step.delivery.state == Delivery.State.DELIVERING
+
+
+def queued_and_forgotten(roots: Sequence[str], seconds: float) -> list[int]:
+    """Steps that have been queued for so long that their message must be lost."""
+    late = Q(queued_at__lt=timezone.now() - timedelta(seconds=seconds))
+    return list(
+        DeliveryStep.objects.filter(late, state=StepState.QUEUED, delivery__root__in=roots).values_list(
+            "pk", flat=True
+        )
+    )
+
+
+def _expiry() -> Any:
+    return Now() + timedelta(seconds=settings.SEQAUTO_LEASE_SECONDS)

@@ -1,0 +1,363 @@
+"""Watches the incoming folders: which runs are there, how far each has come, and when it has settled.
+
+A look compares what the disk shows with what is recorded, so it does not matter what happened while nobody
+looked; events of file systems, which network disks do not send, are not needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from sequencing.copying import CopyProblem, list_folder
+from sequencing.disk import DiskError, cycles_written, is_gone, read_metadata, walk_run
+from sequencing.disk.walkers import start_walker
+from sequencing.kinds import kind_of_file
+from sequencing.reading import RunReading, read_run
+
+from .delivery_log import note
+from .delivery_rules import DeliveryRules
+from .delivery_states import refresh_state
+from .models import Delivery, DeliveryStep, IncomingFolder
+from .models.deliveries import DeliveryState, StepKind, StepState
+
+log = logging.getLogger(__name__)
+
+LONGEST_LOOK = timedelta(minutes=30)  # after which another process may look in place of one that died
+
+
+def look_at(root: str, rules: DeliveryRules) -> bool:
+    """Reconcile what is recorded of one incoming folder with what lies there; False where another look is on.
+
+    A disk that fails is told on the folder's row, and nothing is concluded from the rest.
+    """
+    folder = _claim(root)
+    if folder is None:
+        return False
+    error = remedy = ""
+    try:
+        _look(folder, rules)
+    except DiskError as failure:
+        error = f"Incoming folder {failure}"
+        remedy = (
+            "See that the disk is mounted and readable. Nothing was changed for it; it is looked at again."
+        )
+        log.warning("%s", error)
+    finally:
+        IncomingFolder.objects.filter(pk=folder.pk).update(
+            busy_until=None, looked_at=timezone.now(), device=folder.device, error=error, remedy=remedy
+        )
+    return True
+
+
+def _claim(root: str) -> IncomingFolder | None:
+    folder, _is_new = IncomingFolder.objects.get_or_create(path=root)
+    free = Q(busy_until=None) | Q(busy_until__lt=Now())
+    claimed = IncomingFolder.objects.filter(free, pk=folder.pk).update(busy_until=Now() + LONGEST_LOOK)
+    return folder if claimed else None
+
+
+def _look(folder: IncomingFolder, rules: DeliveryRules) -> None:
+    with start_walker() as walker:
+        identity = walker.identify_root(folder.path)
+        if folder.device is not None and identity.device != folder.device and _knows_any(folder.path):
+            raise DiskError(f"{folder.path}: another disk stands here than before")
+        found = walker.discover(folder.path, skip_marker="")
+    folder.device = identity.device
+    known = {delivery.path: delivery for delivery in Delivery.objects.under([folder.path])}
+    settled = set(
+        DeliveryStep.objects.filter(
+            delivery__in=known.values(), kind=StepKind.SETTLE, state=StepState.DONE
+        ).values_list("delivery", flat=True)
+    )
+    for path, _skipped in found.runs:
+        delivery = known.get(path)
+        if delivery and delivery.pk in settled and not delivery.gone_at:
+            _look_for_changes(delivery, rules, timezone.now())
+        else:
+            _look_at_run(path, folder.path, delivery, rules)
+    for path in found.without_run:
+        if path not in known:
+            _record_unrecognised(path, folder.path)
+    here = {path for path, _skipped in found.runs} | set(found.without_run)
+    _notice_gone(known, here, found.unreadable)
+
+
+def _knows_any(root: str) -> bool:
+    return Delivery.objects.under([root]).exclude(state=DeliveryState.GONE).exists()
+
+
+# ---- one run ----
+
+
+def _look_at_run(path: str, root: str, delivery: Delivery | None, rules: DeliveryRules) -> None:
+    now = timezone.now()
+    reading = _read(path, rules, now)
+    if delivery is None or delivery.gone_at or delivery.state == DeliveryState.UNRECOGNISED:
+        delivery = _record_run(path, root, reading)
+    if delivery.identity is None and not _take_identity(delivery, reading):
+        return
+    if delivery.has_settled():  # it was away, and is back
+        return
+    _note_progress(delivery, reading, rules, now)
+    if delivery.state == DeliveryState.SETTLING:
+        _settle(delivery, reading, rules, now)
+
+
+def _read(path: str, rules: DeliveryRules, now: datetime) -> RunReading:
+    listing = walk_run(path)
+    folder = Path(path)
+    return read_run(
+        folder.name,
+        listing.files,
+        lambda inside: read_metadata(folder / inside),
+        now=now,
+        markers=rules.markers,
+    )
+
+
+def _record_run(path: str, root: str, reading: RunReading) -> Delivery:
+    """A new delivery with its four steps; the old one where the folder was moved, or is back."""
+    delivery = Delivery.objects.filter(path=path, identity__isnull=False).first()
+    moved = Delivery.objects.filter(identity=reading.identity).exclude(path=path).first()
+    with transaction.atomic():
+        if delivery is None and moved and is_gone(moved.path):
+            Delivery.objects.filter(path=path).delete()  # it was "not a run" until now
+            note(moved, f"Moved from {moved.path} to {path}")
+            delivery = moved
+        elif delivery is None:
+            delivery, _is_new = Delivery.objects.get_or_create(path=path)
+            note(delivery, f"Found in {root}")
+        else:
+            note(delivery, "The folder is back")
+        delivery.path, delivery.root, delivery.name = path, root, os.path.basename(path)
+        delivery.gone_at, delivery.progress_at = None, timezone.now()
+        delivery.state, delivery.reason, delivery.remedy = DeliveryState.SEQUENCING, "", ""
+        delivery.save()
+        for place, kind in enumerate(StepKind, 1):
+            DeliveryStep.objects.get_or_create(delivery=delivery, kind=kind, defaults={"place": place})
+        refresh_state(delivery)
+    return delivery
+
+
+def _take_identity(delivery: Delivery, reading: RunReading) -> bool:
+    """Claim the run for this folder; False where another folder has it."""
+    other = Delivery.objects.filter(identity=reading.identity).exclude(pk=delivery.pk).first()
+    if other is None:
+        delivery.identity = reading.identity
+        delivery.save(update_fields=["identity"])
+        return True
+    _set(
+        delivery,
+        DeliveryState.CONFLICT,
+        f"Two folders claim the run {reading.identity}: this one and {other.path}.",
+        "See which of them holds the run, and move the other out of the incoming folder. "
+        "Nothing is done with this one.",
+    )
+    return False
+
+
+def _note_progress(delivery: Delivery, reading: RunReading, rules: DeliveryRules, now: datetime) -> None:
+    """Write what the run says of itself, and whether it is sequencing, stalled, failed or complete."""
+    delivery.instrument, delivery.model = reading.instrument[:100], reading.model
+    delivery.run_number, delivery.flowcell, delivery.date = (
+        reading.run_number,
+        reading.flowcell[:100],
+        reading.date,
+    )
+    cycles = cycles_written(delivery.path)
+    if cycles != delivery.cycles:
+        delivery.cycles, delivery.progress_at = cycles, now
+    reads = reading.run_info.reads if reading.run_info else ()
+    delivery.cycles_total = sum(read.cycles for read in reads) or None
+    delivery.save()
+    state, reason, remedy = _state_of(delivery, reading, rules, now)
+    _set(delivery, state, reason, remedy)
+
+
+def _state_of(
+    delivery: Delivery, reading: RunReading, rules: DeliveryRules, now: datetime
+) -> tuple[DeliveryState, str, str]:
+    completion = reading.completion
+    if delivery.is_forced or (completion and completion.state == "complete"):
+        return DeliveryState.SETTLING, _SETTLING, ""
+    said = completion.message if completion else ""
+    if completion and completion.state == "failed":
+        return (
+            DeliveryState.RUN_FAILED,
+            said,
+            "Nothing is done with it. If its data is wanted, deliver it by hand.",
+        )
+    if completion and completion.state == "unknown" and not reading.model:
+        return (
+            DeliveryState.WAITING,
+            said,
+            ("Name the markers of its model in SEQAUTO_MARKERS, or deliver it by hand when it is complete."),
+        )
+    quiet = now - delivery.progress_at
+    if quiet > timedelta(hours=rules.stall_hours):
+        hours = quiet.total_seconds() / 3600
+        return (
+            DeliveryState.STALLED,
+            f"No new cycle for {hours:.0f} hours. {said}",
+            ("Look at the instrument. If the run is complete as it is, deliver it by hand."),
+        )
+    return DeliveryState.SEQUENCING, said, ""
+
+
+_SETTLING = "The instrument has finished. Its files must look the same twice before anything is done."
+
+
+def _set(delivery: Delivery, state: DeliveryState, reason: str = "", remedy: str = "") -> None:
+    if delivery.state != state:
+        note(delivery, f"{state.label}. {reason}".strip())
+        if state == DeliveryState.SETTLING and delivery.complete_at is None:
+            delivery.complete_at = timezone.now()
+    delivery.state, delivery.reason, delivery.remedy = state, reason, remedy
+    delivery.save(update_fields=["state", "reason", "remedy", "complete_at"])
+
+
+# ---- two equal listings ----
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a run folder looks like: what the instrument wrote, and the sheet, which people edit."""
+
+    data: str
+    sheet_sha256: str
+    files: int
+    bytes: int
+
+
+def looks_of(path: str) -> Looks:
+    """List a whole run folder. Raises CopyProblem, DiskError where that cannot be done."""
+    listing = list_folder(Path(path))
+    digest = hashlib.sha256()
+    for entry in listing.entries:
+        if "/" in entry.path or kind_of_file(entry.path) != "sample_sheet":
+            mtime_ns = 0 if entry.kind == "folder" else entry.mtime_ns
+            digest.update(
+                os.fsencode(f"{entry.path}\0{entry.kind}\0{entry.size}\0{mtime_ns}\0{entry.target}\0")
+            )
+    return Looks(digest.hexdigest(), walk_run(path).sheet_sha256, listing.files, listing.bytes)
+
+
+def _settle(delivery: Delivery, reading: RunReading, rules: DeliveryRules, now: datetime) -> None:
+    """Take the second of two equal listings, far enough apart, as the end of writing."""
+    apart = timedelta(seconds=rules.settle_seconds)
+    if delivery.listing_at and now - delivery.listing_at < apart:
+        return
+    try:
+        looks = looks_of(delivery.path)
+    except (CopyProblem, DiskError) as failure:
+        _set(delivery, DeliveryState.SETTLING, f"The folder cannot be listed: {failure}", _MAY_BE_READ)
+        return
+    is_equal = looks.files > 0 and (looks.data, looks.sheet_sha256) == (
+        delivery.listing,
+        delivery.sheet_sha256,
+    )
+    delivery.files, delivery.bytes, delivery.listed_at = looks.files, looks.bytes, now
+    if not is_equal or delivery.listing_at is None:
+        delivery.listing, delivery.sheet_sha256, delivery.listing_at = looks.data, looks.sheet_sha256, now
+    delivery.save()
+    if is_equal:
+        _has_come_to_rest(delivery, reading)
+
+
+def _has_come_to_rest(delivery: Delivery, reading: RunReading) -> None:
+    completion = reading.completion
+    figures = {
+        "files": delivery.files,
+        "bytes": delivery.bytes,
+        "first_seen": delivery.listing_at.isoformat() if delivery.listing_at else None,
+        "last_seen": delivery.listed_at.isoformat() if delivery.listed_at else None,
+        "markers": list(completion.present) if completion else [],
+        "completion": completion.message if completion else "",
+    }
+    with transaction.atomic():
+        delivery.steps.filter(kind=StepKind.SETTLE).update(
+            state=StepState.DONE,
+            started_at=delivery.complete_at,
+            ended_at=delivery.listed_at,
+            attempts=F("attempts") + 1,
+            figures=figures,
+        )
+        note(
+            delivery, f"Settled with {delivery.files:,} files, {delivery.bytes:,} bytes", step=StepKind.SETTLE
+        )
+        refresh_state(delivery)
+
+
+def _look_for_changes(delivery: Delivery, rules: DeliveryRules, now: datetime) -> None:
+    """List a settled run again now and then: a file that came or changed late reopens it."""
+    if delivery.listed_at and now - delivery.listed_at < timedelta(seconds=rules.relist_seconds):
+        return
+    try:
+        looks = looks_of(delivery.path)
+    except (CopyProblem, DiskError) as failure:
+        log.warning("%s: %s", delivery.path, failure)
+        return
+    delivery.files, delivery.bytes, delivery.listed_at = looks.files, looks.bytes, now
+    if looks.data != delivery.listing:
+        _reopen(delivery, looks)
+    elif looks.sheet_sha256 != delivery.sheet_sha256:
+        delivery.sheet_sha256 = looks.sheet_sha256
+        note(delivery, "The sample sheet was changed after the run had settled", step=StepKind.CONVERT)
+    delivery.save()
+
+
+def _reopen(delivery: Delivery, looks: Looks) -> None:
+    """Begin from the first step. One at work now finds out by itself that its run has changed."""
+    with transaction.atomic():
+        note(delivery, "Files changed after the run had settled: every step begins again")
+        delivery.steps.exclude(state=StepState.RUNNING).update(state=StepState.WAITING)
+        delivery.listing, delivery.sheet_sha256 = looks.data, looks.sheet_sha256
+        delivery.listing_at, delivery.delivered_at = delivery.listed_at, None
+        delivery.state, delivery.remedy = DeliveryState.SETTLING, ""
+        delivery.reason = "Files changed after the run had settled. They must look the same twice again."
+        delivery.save()
+
+
+# ---- what is no run, and what is gone ----
+
+
+def _record_unrecognised(path: str, root: str) -> None:
+    delivery = Delivery.objects.create(
+        path=path,
+        root=root,
+        name=os.path.basename(path),
+        state=DeliveryState.UNRECOGNISED,
+        reason="Nothing in this folder tells of a run: no run folder's name, RunInfo.xml or sample sheet.",
+        remedy="Move it out of the incoming folder if it does not belong there. Nothing is done with it.",
+    )
+    note(delivery, f"Found in {root}: not a run")
+
+
+def _notice_gone(known: Mapping[str, Delivery], here: Collection[str], unreadable: Sequence[str]) -> None:
+    """Say of folders that are no longer there that they are gone; only where the disk itself says so."""
+    for path, delivery in known.items():
+        hidden = any(path == place or path.startswith(f"{place}/") for place in unreadable)
+        if path in here or hidden or delivery.gone_at or not is_gone(path):
+            continue
+        with transaction.atomic():
+            note(delivery, "The folder is no longer there")
+            delivery.gone_at = timezone.now()
+            if delivery.state != DeliveryState.DELIVERED:
+                delivery.state = DeliveryState.GONE
+                delivery.reason = "The folder was removed or moved before it was delivered."
+                delivery.remedy = "If that was a mistake, put it back: the delivery goes on by itself."
+            delivery.save(update_fields=["gone_at", "state", "reason", "remedy"])
+
+
+_MAY_BE_READ = "Give the account that runs SeqAuto leave to read all of it; it is looked at again."

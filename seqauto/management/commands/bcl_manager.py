@@ -1,0 +1,198 @@
+"""Watch an incoming folder and deliver its runs, in the foreground."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+
+from seqauto import deliveries
+from seqauto.delivery_rules import DeliveryRules, amiss_with_folders, rules_of_settings
+from seqauto.models import Delivery, DeliveryStep, IncomingFolder
+from seqauto.models.deliveries import DeliveryState, StepState
+
+IDLE_SECONDS = 1  # between two looks at what has ended
+NOT_DONE_YET = (DeliveryState.SETTLING, DeliveryState.DELIVERING)
+
+
+class Command(BaseCommand):
+    help = (
+        "Watch an incoming folder and deliver its runs: settle, back up, convert, upload. Options that are "
+        "not given come from the settings. Ctrl-C ends it; what was at work begins again at the next start."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("dir", nargs="?", type=_folder, help="The folder that instruments write to.")
+        parser.add_argument("--backup-dir", type=_folder, metavar="DIR", help="Where raw runs are backed up.")
+        parser.add_argument("--fastq-dir", type=_folder, metavar="DIR", help="Where FASTQs are made.")
+        parser.add_argument("--s3-log-bucket", metavar="BUCKET", help="Where the delivery log is copied to.")
+        parser.add_argument("--s3-log-key", metavar="KEY", help="Its key there.")
+        parser.add_argument("--s3-fastq-bucket", metavar="BUCKET", help="Where FASTQs are uploaded to.")
+        parser.add_argument("--s3-fastq-key", metavar="PREFIX", help="What stands before the project there.")
+        parser.add_argument("--s3-endpoint-url", metavar="URL", help="An S3-compatible server, not AWS.")
+        parser.add_argument(
+            "--once",
+            action="store_true",
+            help="End when only instruments or people are waited for.",
+        )
+        parser.add_argument(
+            "--exit-on-error", action="store_true", help="End with 1 as soon as a step fails."
+        )
+        parser.add_argument("--json", action="store_true", help="Print one JSON object at the end.")
+
+    def handle(self, **options: Any) -> None:
+        rules = _rules(options)
+        if problems := _problems(rules):
+            raise CommandError("\n".join(problems))
+        signal.signal(signal.SIGTERM, lambda *_args: sys.exit(128 + signal.SIGTERM))
+        failed = False
+        deliveries.start_working()
+        try:
+            failed = self._watch(rules, once=options["once"], exit_on_error=options["exit_on_error"])
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted.", returncode=128 + signal.SIGINT) from None
+        finally:
+            if options["json"]:
+                self.stdout.write(json.dumps(summarise(rules)))
+        if failed or (options["once"] and _amiss(rules)):
+            raise CommandError("Some runs wait for a person: see the page Deliveries.")
+
+    def _watch(self, rules: DeliveryRules, *, once: bool, exit_on_error: bool) -> bool:
+        """Look, work, look again; say whether it ended because a step failed."""
+        at_work: dict[Future[None], int] = {}
+        next_look = 0.0
+        with ThreadPoolExecutor(rules.parallel, thread_name_prefix="delivery") as pool:
+            try:
+                while True:
+                    if is_look := time.monotonic() >= next_look:
+                        steps = deliveries.look_after(rules)
+                        next_look = time.monotonic() + (rules.settle_seconds if once else _watch_seconds())
+                    else:
+                        steps = deliveries.next_steps(rules)
+                    for step in set(steps) - set(at_work.values()):
+                        at_work[pool.submit(_work_on, step, rules)] = step
+                    for done in [future for future in at_work if future.done()]:
+                        done.result()
+                        del at_work[done]
+                    if exit_on_error and _failed(rules):
+                        return True
+                    if once and is_look and not at_work and not _in_hand(rules):
+                        return False
+                    time.sleep(min(IDLE_SECONDS, max(0.05, next_look - time.monotonic())))
+            finally:
+                deliveries.stop_working()
+
+
+def _work_on(step: int, rules: DeliveryRules) -> None:
+    try:
+        deliveries.work_on(step, rules)
+    finally:
+        connection.close()
+
+
+def _watch_seconds() -> int:
+    seconds: int = settings.SEQAUTO_WATCH_SECONDS
+    return seconds
+
+
+def _folder(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _rules(options: dict[str, Any]) -> DeliveryRules:
+    """The rules of the settings, with what the command line says in their place."""
+    rules = rules_of_settings()
+    s3 = {
+        "bucket": options["s3_fastq_bucket"],
+        "prefix": options["s3_fastq_key"],
+        "endpoint_url": options["s3_endpoint_url"],
+        "log_bucket": options["s3_log_bucket"],
+        "log_key": options["s3_log_key"],
+    }
+    return replace(
+        rules,
+        incoming=[options["dir"]] if options["dir"] else rules.incoming,
+        backup_dir=options["backup_dir"] or rules.backup_dir,
+        fastq_dir=options["fastq_dir"] or rules.fastq_dir,
+        s3=replace(rules.s3, **{name: value for name, value in s3.items() if value is not None}),
+    )
+
+
+def _problems(rules: DeliveryRules) -> list[str]:
+    if disabled := deliveries.why_disabled(rules):
+        return [disabled]
+    missing = {
+        "--backup-dir": rules.backup_dir,
+        "--fastq-dir": rules.fastq_dir,
+        "--s3-fastq-bucket": rules.s3.bucket,
+    }
+    return [f"{name} is needed." for name, value in missing.items() if not value] + amiss_with_folders(rules)
+
+
+def _deliveries(rules: DeliveryRules) -> Any:
+    return Delivery.objects.under(rules.roots)
+
+
+def _in_hand(rules: DeliveryRules) -> bool:
+    return bool(_deliveries(rules).filter(state__in=NOT_DONE_YET).exists())
+
+
+def _failed(rules: DeliveryRules) -> bool:
+    return DeliveryStep.objects.filter(delivery__in=_deliveries(rules), state=StepState.FAILED).exists()
+
+
+def _amiss(rules: DeliveryRules) -> bool:
+    folders = IncomingFolder.objects.filter(path__in=rules.roots).exclude(error="")
+    return _failed(rules) or folders.exists()
+
+
+def summarise(rules: DeliveryRules) -> dict[str, Any]:
+    """What --json prints: deliveries by state, steps and bytes by kind, and what needs a person."""
+    steps = DeliveryStep.objects.filter(delivery__in=_deliveries(rules))
+    folders = IncomingFolder.objects.filter(path__in=rules.roots).exclude(error="")
+    waiting = _deliveries(rules).needing_a_person().order_by("path")
+    return {
+        "deliveries": _counts(_deliveries(rules).values_list("state", flat=True)),
+        "steps": {
+            kind: _counts(steps.filter(kind=kind).values_list("state", flat=True))
+            for kind in steps.order_by("kind").values_list("kind", flat=True).distinct()
+        },
+        "bytes": _counts_of_bytes(steps),
+        "problems": [
+            *({"run": None, "reason": folder.error, "remedy": folder.remedy} for folder in folders),
+            *(
+                {"run": one.path, "reason": one.reason, "remedy": one.remedy}
+                for one in waiting.order_by("path")
+            ),
+        ],
+    }
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values))
+
+
+def _counts_of_bytes(steps: Any) -> dict[str, int]:
+    """Bytes that finished steps copied, made and uploaded."""
+    bytes_of: dict[str, int] = defaultdict(int)
+    for step in steps.filter(state=StepState.DONE):
+        bytes_of[step.kind] += _bytes_in(step.figures)
+    return dict(bytes_of)
+
+
+def _bytes_in(figures: dict[str, Any]) -> int:
+    if "bytes" in figures:
+        return int(figures["bytes"])
+    parts = figures.get("projects") or figures.get("files") or []
+    return sum(part.get("bytes", part.get("size", 0)) for part in parts)

@@ -1,0 +1,29 @@
+"""Builds boto3's clients, from a lab's rules; nothing is asked of a server here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sequencing.s3 import Options, client_settings
+
+from .delivery_rules import S3Rules
+
+
+def s3_client(rules: S3Rules) -> Any:
+    """A client for the buckets of these rules; credentials come from where boto3 looks for them."""
+    import boto3  # a tenth of a second, which pages and scans need not wait for
+    from botocore.config import Config
+
+    session = boto3.Session(profile_name=rules.profile or None)
+    return session.client(
+        "s3", endpoint_url=rules.endpoint_url or None, config=Config(**client_settings(s3_options(rules)))
+    )
+
+
+def s3_options(rules: S3Rules) -> Options:
+    return Options(
+        storage_class=rules.storage_class,
+        acl=rules.acl,
+        owner=rules.bucket_owner,
+        checksums="when_required" if rules.checksums == "when_required" else "when_supported",
+    )

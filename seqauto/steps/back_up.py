@@ -1,0 +1,38 @@
+"""Back up: a verified copy of the whole run, with its manifest beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+
+from sequencing.copying import copy_verified, manifest_path
+
+from ..delivery_rules import DeliveryRules
+from ..delivery_work import Work
+from .common import lab_folder, step_problems
+
+
+def back_up(work: Work, rules: DeliveryRules) -> dict[str, Any]:
+    """Copy the whole run, prove the copy, and leave the manifest beside it."""
+    folder = lab_folder(rules.backup_dir, "backup folder", "SEQAUTO_BACKUP_DIR")
+    destination = folder / work.delivery.name
+    with step_problems():
+        backup = copy_verified(
+            Path(work.delivery.path),
+            destination,
+            algorithm=rules.backup_hash,
+            progress=work.progress,
+            stop=work.must_stop,
+        )
+    return {
+        "folder": str(destination),
+        "manifest": str(manifest_path(destination)),
+        "files": backup.manifest.files,
+        "bytes": backup.manifest.bytes,
+        "algorithm": backup.manifest.algorithm,
+        "verified_at": timezone.now().isoformat(),
+        "already_there": backup.already_there,
+        "remarks": list(backup.remarks),
+    }

@@ -1,0 +1,41 @@
+"""What all steps need: the lab's folders, and problems told as a step tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sequencing.converters import ConversionProblem
+from sequencing.copying import CopyProblem
+from sequencing.s3 import UploadProblem
+
+from ..delivery_work import StepInterrupted, StepProblem
+
+
+def lab_folder(folder: Path | None, what: str, setting: str) -> Path:
+    """A folder that a lab has named and that is there: one that is not may be an unmounted disk."""
+    if folder is None:
+        raise StepProblem("no_folder", f"No {what} is named.", f"Set {setting}, then retry.")
+    if not folder.is_dir():
+        raise StepProblem(
+            "no_folder",
+            f"The {what} {folder} is not there.",
+            "Mount its disk or make the folder, then retry.",
+        )
+    return folder
+
+
+@contextmanager
+def step_problems() -> Iterator[None]:
+    """What copying and uploading refuse becomes a problem of the step."""
+    try:
+        yield
+    except (CopyProblem, UploadProblem) as problem:
+        raise step_problem(problem) from problem
+
+
+def step_problem(problem: CopyProblem | UploadProblem | ConversionProblem, log: str = "") -> Exception:
+    if problem.code == "stopped":
+        return StepInterrupted(problem.sentence)
+    return StepProblem(problem.code, problem.sentence, problem.remedy, log=log)
