@@ -62,9 +62,11 @@ def claimed(destination: Path) -> Iterator[None]:
     try:
         with writing(lock):
             _lock(handle, lock, destination)
-        yield
-        with writing(lock):
-            os.unlink(lock)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # one that stays locks nothing
+                lock.unlink()
     finally:
         os.close(handle)
 

@@ -77,7 +77,7 @@ def cannot_write(path: str | Path, error: OSError) -> CopyProblem:
 
 
 def source_changed(sentence: str) -> CopyProblem:
-    remedy = "Nothing was kept of this copy. Wait until nobody writes there any more, then retry."
+    remedy = "Nothing was kept of this copy. Wait until nobody writes or moves it any more, then retry."
     return CopyProblem("source_changed", sentence, remedy)
 
 
