@@ -1,0 +1,26 @@
+"""Uploads a project's FASTQs to S3 and proves that they arrived. The client (boto3's) is passed in.
+
+Begin at `upload.py`, which tells the story; `evidence.py` tells what counts as a proof.
+"""
+
+from .bucket import abort_leftovers, check_bucket
+from .calls import Options, UploadProblem, client_settings
+from .names import META_NAME, ProjectRun, meta_bytes, meta_document, project_prefix
+from .sending import Uploaded
+from .upload import Outgoing, upload_project
+
+__all__ = [
+    "META_NAME",
+    "Options",
+    "Outgoing",
+    "ProjectRun",
+    "UploadProblem",
+    "Uploaded",
+    "abort_leftovers",
+    "check_bucket",
+    "client_settings",
+    "meta_bytes",
+    "meta_document",
+    "project_prefix",
+    "upload_project",
+]
