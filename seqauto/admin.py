@@ -5,7 +5,11 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from .models import (
+    Delivery,
+    DeliveryEvent,
+    DeliveryStep,
     Experiment,
+    IncomingFolder,
     Message,
     SampleSheet,
     Scan,
@@ -134,3 +138,49 @@ class MessageAdmin(OwnedByScans):
     list_filter = ["severity", "code", ("closed_at", admin.EmptyFieldListFilter)]
     list_select_related = ["run", "scan"]
     search_fields = ["text", "run__name"]
+
+
+class ReadOnlyInline(admin.TabularInline):
+    """Rows that belong to a delivery: its own page tells them better; here they can be looked up."""
+
+    extra = 0
+    show_change_link = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class StepInline(ReadOnlyInline):
+    model = DeliveryStep
+    fields = ["place", "kind", "state", "attempts", "started_at", "ended_at", "worker", "error"]
+
+
+class EventInline(ReadOnlyInline):
+    model = DeliveryEvent
+    fields = ["at", "user_name", "step", "text", "reason"]
+
+
+class OwnedByDeliveries(OwnedByScans):
+    """Read only; a superuser may let SeqAuto forget a row, and thereby find its folder anew."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.is_active and getattr(request.user, "is_superuser", False))
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(OwnedByDeliveries):
+    list_display = ["name", "state", "instrument", "run_number", "flowcell", "found_at", "delivered_at"]
+    list_filter = ["state", "model", "is_held"]
+    search_fields = ["name", "instrument", "flowcell"]
+    inlines = [StepInline, EventInline]
+
+
+@admin.register(IncomingFolder)
+class IncomingFolderAdmin(OwnedByDeliveries):
+    list_display = ["path", "looked_at", "error"]

@@ -7,7 +7,8 @@ import django_filters as filters
 from django import forms
 from django.db.models import Q, QuerySet
 
-from .models import Message, Sequencer, SequencingRun
+from .models import Delivery, Message, Sequencer, SequencingRun
+from .models.deliveries import NEEDS_A_PERSON, DeliveryState
 from .models.runs import RunState
 from .models.scans import Severity
 from .templatetags.looks import printable
@@ -137,3 +138,33 @@ class MessageFilter(Chips):
 
     def with_closed(self, queryset: QuerySet[Message], _name: str, _value: str) -> QuerySet[Message]:
         return queryset
+
+
+def incoming_folders() -> list[tuple[str, str]]:
+    roots = Delivery.objects.order_by("root").values_list("root", flat=True).distinct()
+    return [(root, printable(root)) for root in roots]
+
+
+class DeliveryFilter(Chips):
+    q = filters.CharFilter(
+        label="Text",
+        method="search",
+        widget=forms.TextInput(CONTROL | {"type": "search", "placeholder": "Run, instrument, flow cell"}),
+    )
+    state = _choice("State", [("person", "needs a person"), *DeliveryState.choices], "any", method="by_state")
+    folder = _choice("Incoming folder", incoming_folders, "any", field_name="root")
+
+    class Meta:
+        model = Delivery
+        fields: list[str] = []
+
+    def search(self, queryset: QuerySet[Delivery], _name: str, text: str) -> QuerySet[Delivery]:
+        return queryset.filter(
+            Q(name__icontains=text)
+            | Q(instrument__icontains=text)
+            | Q(model__icontains=text)
+            | Q(flowcell__icontains=text)
+        )
+
+    def by_state(self, queryset: QuerySet[Delivery], _name: str, value: str) -> QuerySet[Delivery]:
+        return queryset.filter(state__in=NEEDS_A_PERSON if value == "person" else [value])

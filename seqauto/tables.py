@@ -7,9 +7,10 @@ from django.core.paginator import EmptyPage
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
-from .models import Message, Scan, SequencingRun
+from .models import Delivery, Message, Scan, SequencingRun
+from .models.deliveries import DeliveryState
 from .models.scans import ScanStatus
-from .templatetags import looks
+from .templatetags import delivery_looks, looks
 
 
 def _labelled(label: str) -> dict[str, dict[str, str]]:
@@ -218,3 +219,65 @@ class MessageTable(Plain):
             "" if value.experiment else "mono",
             looks.printable(value.experiment or value.name),
         )
+
+
+class DeliveryTable(Plain):
+    name = tables.Column(verbose_name="Run", attrs={"td": {"class": "run"}})
+    instrument = tables.Column(order_by=("model", "instrument"), attrs={"td": {"class": "text-nowrap"}})
+    state = tables.Column()
+    steps = tables.Column(accessor="pk", orderable=False)
+    in_hand = tables.Column(accessor="pk", verbose_name="In hand", orderable=False)
+    found_at = TimeColumn("Found")
+
+    class Meta(Plain.Meta):
+        empty_text = "No run fits."
+
+    def render_name(self, record: Any) -> str:
+        """The experiment, where a scan knows it, over the folder's name."""
+        name = looks.printable(record.name)
+        if not record.experiment:
+            return format_html('<a href="{}" class="mono">{}</a>', record.get_absolute_url(), name)
+        return format_html(
+            '<a href="{}">{}</a><div class="mono below">{}</div>',
+            record.get_absolute_url(),
+            looks.printable(record.experiment),
+            name,
+        )
+
+    def render_instrument(self, record: Delivery) -> str:
+        model = record.model or looks.NOTHING
+        return format_html(
+            '{}<div class="mono below">{}</div>', looks.printable(model), looks.printable(record.instrument)
+        )
+
+    def render_state(self, record: Delivery) -> str:
+        reason = looks.printable(record.reason)
+        held = format_html(' <span class="chip">{}</span>', "on hold") if _is_held_besides(record) else ""
+        return format_html(
+            '{}{}<div class="below reason" title="{}">{}</div>',
+            delivery_looks.delivery_state(record),
+            held,
+            reason,
+            reason,
+        )
+
+    def render_steps(self, record: Delivery) -> str:
+        return delivery_looks.step_signs(record)
+
+    def render_in_hand(self, record: Delivery) -> str:
+        """In an element of its own, which the live part of the page replaces."""
+        return format_html('<div id="hand-{}">{}</div>', record.pk, delivery_looks.in_hand(record))
+
+    def render_found_at(self, record: Delivery, value: Any) -> str:
+        """When it was found, and under it how old it is, or how soon it was delivered."""
+        begin = record.complete_at or record.found_at
+        age = (
+            f"delivered in {looks.duration(record.delivered_at - begin)}"
+            if record.delivered_at
+            else looks.ago(value)
+        )
+        return format_html('{}<div class="below">{}</div>', looks.when(value), age)
+
+
+def _is_held_besides(delivery: Delivery) -> bool:
+    return delivery.is_held and delivery.state != DeliveryState.HELD

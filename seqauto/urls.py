@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from .views import messages, runs, scans
+from .views import deliveries, messages, runs, scans
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="scans", http_method_names=["get", "head"]), name="home"),
@@ -23,5 +23,19 @@ urlpatterns = [
     path("runs/<int:pk>/history/", runs.run_history, name="run_history"),
     path("runs/<int:pk>/flags/", runs.run_flags, name="run_flags"),
     path("runs/<int:pk>/rescan/", runs.run_rescan, name="run_rescan"),
+    path("deliveries/", deliveries.deliveries, name="deliveries"),
+    path("deliveries/live/", deliveries.deliveries_live, name="deliveries_live"),
+    path("deliveries/<int:pk>/", deliveries.delivery, name="delivery"),
+    path("deliveries/<int:pk>/live/", deliveries.delivery_live, name="delivery_live"),
+    path("deliveries/<int:pk>/log/<slug:kind>/", deliveries.delivery_log, name="delivery_log"),
+    path("deliveries/<int:pk>/manifest/", deliveries.delivery_manifest, name="delivery_manifest"),
+    path("deliveries/<int:pk>/retry/", deliveries.delivery_retry, name="delivery_retry"),
+    path("deliveries/<int:pk>/override/", deliveries.delivery_override, name="delivery_override"),
+    path("deliveries/<int:pk>/hold/", deliveries.delivery_hold, name="delivery_hold"),
+    path("deliveries/<int:pk>/release/", deliveries.delivery_release, name="delivery_release"),
+    path("deliveries/<int:pk>/deliver-now/", deliveries.delivery_deliver_now, name="delivery_deliver_now"),
+    path(
+        "deliveries/<int:pk>/convert-again/", deliveries.delivery_convert_again, name="delivery_convert_again"
+    ),
     path("messages/", messages.messages, name="messages"),
 ]

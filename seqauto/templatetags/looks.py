@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from seqauto.models import SequencingFile, SequencingRun
+from seqauto.models.deliveries import DeliveryState, StepState
 from seqauto.models.runs import RunState
 from seqauto.models.samples import DataState
 from seqauto.models.scans import ScanStatus, Severity
@@ -36,30 +37,54 @@ SIGNS = {
     "idle": "dash-circle",
 }
 
-LOOKS: dict[TextChoices, str] = {
-    ScanStatus.CREATED: "wait",
-    ScanStatus.SCANNING_FILES: "run",
-    ScanStatus.CREATE_MODELS: "run",
-    ScanStatus.SCRIPTS_AND_JOBS: "run",
-    ScanStatus.FINISHED: "ok",
-    ScanStatus.ERROR: "bad",
-    RunState.COMPLETE: "ok",
-    RunState.INCOMPLETE: "warn",
-    RunState.RUNNING: "run",
-    RunState.NOTHING_EXPECTED: "idle",
-    RunState.SKIPPED: "idle",
-    RunState.ERROR: "bad",
-    RunState.DELETED: "bad",
-    RunState.NOT_SCANNED: "idle",
-    DataState.COMPLETE: "ok",
-    DataState.NON_EXISTENT: "bad",
-    DataState.DELETED: "bad",
-    DataState.RUNNING: "run",
-    DataState.SKIPPED: "idle",
-    DataState.ERROR: "bad",
-    Severity.ERROR: "bad",
-    Severity.WARNING: "warn",
-    Severity.INFO: "info",
+LOOKS: dict[type[TextChoices], dict[str, str]] = {  # by type: members that spell the same are equal
+    ScanStatus: {
+        ScanStatus.CREATED: "wait",
+        ScanStatus.SCANNING_FILES: "run",
+        ScanStatus.CREATE_MODELS: "run",
+        ScanStatus.SCRIPTS_AND_JOBS: "run",
+        ScanStatus.FINISHED: "ok",
+        ScanStatus.ERROR: "bad",
+    },
+    RunState: {
+        RunState.COMPLETE: "ok",
+        RunState.INCOMPLETE: "warn",
+        RunState.RUNNING: "run",
+        RunState.NOTHING_EXPECTED: "idle",
+        RunState.SKIPPED: "idle",
+        RunState.ERROR: "bad",
+        RunState.DELETED: "bad",
+        RunState.NOT_SCANNED: "idle",
+    },
+    DataState: {
+        DataState.COMPLETE: "ok",
+        DataState.NON_EXISTENT: "bad",
+        DataState.DELETED: "bad",
+        DataState.RUNNING: "run",
+        DataState.SKIPPED: "idle",
+        DataState.ERROR: "bad",
+    },
+    DeliveryState: {
+        DeliveryState.SEQUENCING: "run",
+        DeliveryState.STALLED: "warn",
+        DeliveryState.SETTLING: "wait",
+        DeliveryState.DELIVERING: "run",
+        DeliveryState.WAITING: "bad",
+        DeliveryState.HELD: "idle",
+        DeliveryState.DELIVERED: "ok",
+        DeliveryState.RUN_FAILED: "bad",
+        DeliveryState.CONFLICT: "bad",
+        DeliveryState.UNRECOGNISED: "warn",
+        DeliveryState.GONE: "idle",
+    },
+    StepState: {
+        StepState.WAITING: "idle",
+        StepState.QUEUED: "wait",
+        StepState.RUNNING: "run",
+        StepState.DONE: "ok",
+        StepState.FAILED: "bad",
+    },
+    Severity: {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "info"},
 }
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -95,7 +120,7 @@ def sign(look: str, word: str, reason: str = "") -> SafeString:
 
 
 def state_of(choice: TextChoices, word: str = "", reason: str = "") -> State:
-    return State(word or str(choice.label), LOOKS[choice], reason)
+    return State(word or str(choice.label), LOOKS[type(choice)][choice], reason)
 
 
 def plural(count: int, noun: str) -> str:

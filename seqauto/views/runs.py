@@ -20,7 +20,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from seqauto import scans as story
 from seqauto.filters import RunFilter
-from seqauto.models import Message, SampleSheet, SequencingRun, SequencingSample
+from seqauto.models import Delivery, Message, SampleSheet, SequencingRun, SequencingSample
+from seqauto.models.deliveries import StepState
 from seqauto.models.runs import RunState
 from seqauto.models.samples import DataState
 from seqauto.tables import FLAGS, RunTable, show_page
@@ -85,11 +86,22 @@ def _run_context(request: HttpRequest, run: SequencingRun, tab: str) -> dict[str
         "sheet_count": sheets.count(),
         "sheet": sheets.filter(is_current=True).first(),
         "open_messages": run.messages.open().count(),
+        "delivery": _delivery_of(run),
         "can_scan": request.user.has_perm(CAN_START),
         "is_legacy": IS_LEGACY if run.is_legacy else "",
         "disabled": story.why_disabled(),
         "flags": [word for field, (_icon, word) in FLAGS.items() if getattr(run, field)],
     }
+
+
+def _delivery_of(run: SequencingRun) -> Delivery | None:
+    """How the run came here, where an incoming disk was watched then."""
+    if not run.identity:
+        return None
+    steps = Delivery.objects.annotate(
+        step_count=Count("steps"), steps_done=Count("steps", filter=Q(steps__state=StepState.DONE))
+    )
+    return steps.filter(identity=run.identity).first()
 
 
 # --- Files ---------------------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from delivery_rows import add_delivery, fail
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
@@ -19,19 +21,21 @@ from django_celery_beat.models import (
 )
 from page_rows import add_message, add_run, add_scan, add_sheet
 
-from seqauto.admin import OwnedByScans
-from seqauto.models import Experiment, ScanLease, ScanRoot, Sequencer, SequencingRun
+from seqauto.admin import OwnedByDeliveries, OwnedByScans
+from seqauto.models import Delivery, Experiment, IncomingFolder, ScanLease, ScanRoot, Sequencer, SequencingRun
+from seqauto.models.deliveries import DeliveryState, StepKind
 
 pytestmark = pytest.mark.django_db
 
-EVERYONE = {"anonymous", "plain", "operator", "staff", "superuser"}
+EVERYONE = {"anonymous", "plain", "operator", "deliverer", "staff", "superuser"}
 USERS = EVERYONE - {"anonymous"}
 SCANNERS = {"operator", "superuser"}
+DELIVERERS = {"deliverer", "superuser"}
 STAFF = {"staff", "superuser"}
 SUPERUSER = {"superuser"}
 NOBODY: set[str] = set()
 #: Not refused but redirected to the admin's index, where the login form waits.
-SENT_AWAY = {"plain", "operator"}
+SENT_AWAY = {"plain", "operator", "deliverer"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,18 @@ MATRIX = {
     "run_history": Rule(USERS),
     "run_flags": Rule(STAFF, STAFF),
     "run_rescan": Rule(NOBODY, SCANNERS),
+    "deliveries": Rule(USERS),
+    "deliveries_live": Rule(USERS),
+    "delivery": Rule(USERS),
+    "delivery_live": Rule(USERS),
+    "delivery_log": Rule(USERS),
+    "delivery_manifest": Rule(USERS),
+    "delivery_retry": Rule(NOBODY, DELIVERERS),
+    "delivery_override": Rule(NOBODY, DELIVERERS),
+    "delivery_hold": Rule(NOBODY, DELIVERERS),
+    "delivery_release": Rule(NOBODY, DELIVERERS),
+    "delivery_deliver_now": Rule(NOBODY, DELIVERERS),
+    "delivery_convert_again": Rule(NOBODY, DELIVERERS),
     "messages": Rule(USERS),
     "admin:index": Rule(STAFF, STAFF),
     "admin:login": Rule(EVERYONE, EVERYONE),
@@ -88,6 +104,8 @@ def admin_rule(name: str) -> Rule | None:
 
 
 def _admin_form_rule(page: str, model: type, model_admin: admin.ModelAdmin) -> Rule:
+    if isinstance(model_admin, OwnedByDeliveries) and page == "delete":
+        return Rule(SUPERUSER, SUPERUSER)
     if isinstance(model_admin, OwnedByScans):
         return Rule(SUPERUSER) if page == "change" else Rule(NOBODY)
     may_not = {Sequencer: {"add"}, SequencingRun: {"add", "delete"}}.get(model, set())
@@ -130,10 +148,12 @@ def clients() -> dict[str, Client]:
     users = {
         "plain": User.objects.create_user("plain"),
         "operator": User.objects.create_user("operator"),
+        "deliverer": User.objects.create_user("deliverer"),
         "staff": User.objects.create_user("staff", is_staff=True),
         "superuser": User.objects.create_superuser("superuser"),
     }
     users["operator"].user_permissions.add(Permission.objects.get(codename="seqauto_scan_initiate"))
+    users["deliverer"].user_permissions.add(Permission.objects.get(codename="seqauto_deliver"))
     clients = {"anonymous": Client()}
     for role, user in users.items():
         clients[role] = Client()
@@ -160,15 +180,28 @@ def rows(settings, tmp_path):
     folder = tmp_path / f"scan_{scan.pk}"
     folder.mkdir()
     (folder / "fastq.tsv").write_text("")
-    return {"scan": scan, "run": run}
+    return {"scan": scan, "run": run, "delivery": delivery_with_files(tmp_path)}
+
+
+def delivery_with_files(folder: Path) -> Delivery:
+    """A delivery whose conversion failed, and which left a log and a manifest."""
+    IncomingFolder.objects.create(path="/incoming")
+    delivery = add_delivery(DeliveryState.WAITING)
+    for name in ("log", "manifest"):
+        (folder / name).write_text("")
+    fail(delivery, log=str(folder / "log"))
+    backup = delivery.steps.get(kind=StepKind.BACK_UP)
+    backup.figures["manifest"] = str(folder / "manifest")
+    backup.save()
+    return delivery
 
 
 def address_of(name: str, rows) -> str:
     """The address filled in with rows that exist."""
     pattern = dict(addresses())[name]
     values = {
-        "pk": rows["run"].pk if name.startswith("run") else rows["scan"].pk,
-        "kind": "appeared",
+        "pk": next((row.pk for kind, row in rows.items() if name.startswith(kind)), rows["scan"].pk),
+        "kind": "convert" if name == "delivery_log" else "appeared",
         "name": "fastq.tsv",
         "app_label": "seqauto",
         "content_type_id": 1,

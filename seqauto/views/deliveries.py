@@ -1,0 +1,449 @@
+"""Deliveries: what became of each run folder on the incoming disks, and what people decide about it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, BinaryIO
+from zlib import crc32
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import User
+from django.db.models import Case, Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery, Value, When
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+from kombu.exceptions import OperationalError
+
+from seqauto import decisions
+from seqauto.filters import DeliveryFilter
+from seqauto.models import Delivery, DeliveryStep, IncomingFolder, SequencingRun
+from seqauto.models.deliveries import NEEDS_A_PERSON, DeliveryState, StepKind, StepState
+from seqauto.tables import DeliveryTable, show_page
+from seqauto.tasks.deliveries import queue_ready_steps
+from seqauto.templatetags import looks
+from seqauto.templatetags.delivery_looks import BUSY, busy_step
+
+from . import PageRequest
+from .evidence import ROWS_SHOWN, Evidence, Problem, evidence_of, problems_of
+
+DELIVERIES_A_PAGE = 25
+IN_NEED_AT_A_GLANCE = 8
+EVENTS_SHOWN = 100
+LOG_TAIL_BYTES = 4_096
+
+CAN_DELIVER = "seqauto.seqauto_deliver"
+#: Its state changes within minutes, so the page goes on asking.
+IN_HAND = (DeliveryState.SETTLING, DeliveryState.DELIVERING)
+#: Somebody looks at an incoming folder every minute or so; after so long nobody does.
+WATCHER_PATIENCE = timedelta(minutes=10)
+LAST_NIGHT = timedelta(hours=24)
+
+
+# --- All deliveries ------------------------------------------------------------------------------------
+
+
+@require_safe
+def deliveries(request: HttpRequest) -> HttpResponse:
+    mark = _mark_of_all()
+    filters = DeliveryFilter(request.GET, queryset=_listed())
+    table = DeliveryTable(filters.qs)
+    show_page(table, request, DELIVERIES_A_PAGE)
+    in_need = list(_in_need_first()[: IN_NEED_AT_A_GLANCE + 1])
+    context = {
+        "filter": filters,
+        "table": table,
+        "live": _live_part(reverse("deliveries_live"), mark, (row.record for row in table.paginated_rows)),
+        "totals": _totals(),
+        "folders": _incoming_folders(),
+        "in_need": in_need[:IN_NEED_AT_A_GLANCE],
+        "more_in_need": len(in_need) > IN_NEED_AT_A_GLANCE,
+        "can_deliver": request.user.has_perm(CAN_DELIVER),
+    }
+    return render(request, "deliveries/list.html", context)
+
+
+def _listed() -> QuerySet[Delivery]:
+    """Deliveries, newest first, each with its experiment where a scan knows the run."""
+    of_run = SequencingRun.objects.filter(identity=OuterRef("identity")).values("experiment__name")
+    return _with_steps(Delivery.objects.newest_first()).annotate(experiment=Subquery(of_run[:1]))
+
+
+def _with_steps(queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Their steps in order, without what only a delivery's own page shows."""
+    steps = DeliveryStep.objects.order_by("place").defer("figures", "problems", "traceback")
+    return queryset.prefetch_related(Prefetch("steps", steps))
+
+
+def _in_need_first() -> QuerySet[Delivery]:
+    """What needs a person; folders that are no runs come last, for there may be many."""
+    is_run = Case(When(state=DeliveryState.UNRECOGNISED, then=Value(1)), default=Value(0))
+    failed = DeliveryStep.objects.filter(delivery=OuterRef("pk"), state=StepState.FAILED)
+    experiment = SequencingRun.objects.filter(identity=OuterRef("identity")).values("experiment__name")
+    in_need = Delivery.objects.needing_a_person().annotate(
+        may_retry=Exists(failed), experiment=Subquery(experiment[:1])
+    )
+    return in_need.order_by(is_run, "-found_at", "-pk")
+
+
+def _totals() -> dict[str, int]:
+    ended = Q(complete_at__gte=timezone.now() - LAST_NIGHT)
+    return Delivery.objects.aggregate(
+        all=Count("pk"),
+        in_need=Count("pk", filter=Q(state__in=NEEDS_A_PERSON)),
+        in_hand=Count("pk", filter=Q(state__in=IN_HAND)),
+        sequencing=Count("pk", filter=Q(state=DeliveryState.SEQUENCING)),
+        held=Count("pk", filter=Q(state=DeliveryState.HELD)),
+        ended=Count("pk", filter=ended),
+        arrived=Count("pk", filter=ended & Q(state=DeliveryState.DELIVERED)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """An incoming folder as the page shows it."""
+
+    path: str
+    state: looks.State
+    looked_at: Any
+    reason: str
+    remedy: str
+
+
+def _incoming_folders() -> list[Folder]:
+    """Those of the settings, and those that the command line watches or once watched."""
+    watched = {folder.path: folder for folder in IncomingFolder.objects.all()}
+    configured = [str(path) for path in settings.SEQAUTO_INCOMING_DIRS]
+    paths = dict.fromkeys([*configured, *watched])
+    return [_folder(path, watched.get(path), path in configured) for path in paths]
+
+
+def _folder(path: str, row: IncomingFolder | None, is_configured: bool) -> Folder:
+    looked_at, now = (row.looked_at if row else None), timezone.now()
+    if row and row.busy_until and row.busy_until > now:
+        return Folder(path, looks.State("Being looked at", "run"), looked_at, "", "")
+    if looked_at is None or looked_at < now - WATCHER_PATIENCE:
+        word, look = ("Not watched", "warn") if is_configured else ("Not watched any more", "idle")
+        reason = "" if looked_at else "Nobody has looked at it yet."
+        remedy = "Make the watcher run: a worker and beat, or manage.py bcl_manager." if is_configured else ""
+        return Folder(path, looks.State(word, look), looked_at, reason, remedy)
+    if row and row.error:
+        return Folder(path, looks.State("Cannot be read", "bad"), looked_at, row.error, row.remedy)
+    return Folder(path, looks.State("Watched", "ok"), looked_at, "", "")
+
+
+# --- What changes while one looks ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LivePart:
+    """The part of a page that asks again: `mark` is what it shows, `of` the runs whose bars it holds."""
+
+    address: str
+    mark: str
+    is_live: bool
+    said: str
+    of: str
+
+
+def _live_part(address: str, mark: Mark, shown: Iterable[Delivery]) -> LivePart:
+    of = ",".join(str(delivery.pk) for delivery in shown if _is_in_hand(delivery))
+    return LivePart(address, mark.digest, mark.is_live, mark.said, of)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where all that a page shows stands; another digest means that the page is out of date."""
+
+    digest: str
+    is_live: bool
+    said: str
+
+
+def _mark(facts: Any, is_live: bool, said: str) -> Mark:
+    return Mark(f"{crc32(repr(facts).encode()):08x}", is_live, said)
+
+
+def _mark_of_all() -> Mark:
+    states = dict(Delivery.objects.order_by().values_list("state").annotate(Count("pk")))
+    busy = list(DeliveryStep.objects.filter(state__in=BUSY).order_by("pk").values_list("pk", "state"))
+    troubled = list(IncomingFolder.objects.exclude(error="").values_list("path"))
+    in_need = sum(states.get(state, 0) for state in NEEDS_A_PERSON)
+    in_hand = sum(states.get(state, 0) for state in IN_HAND)
+    said = f"{in_need:,} waiting for a person, {in_hand:,} in hand"
+    return _mark((sorted(states.items()), busy, troubled), bool(busy or in_hand), said)
+
+
+def _mark_of(delivery: Delivery) -> Mark:
+    steps = [(step.kind, step.state, step.attempts) for step in delivery.steps.all()]
+    facts = (delivery.state, delivery.is_held, delivery.reason, steps)
+    return _mark(facts, _is_in_hand(delivery), looks.printable(f"{delivery}: {delivery.get_state_display()}"))
+
+
+def _is_in_hand(delivery: Delivery) -> bool:
+    return delivery.state in IN_HAND or busy_step(delivery) is not None
+
+
+@require_safe
+def deliveries_live(request: HttpRequest) -> HttpResponse:
+    """The bars of the runs that the list shows; the list is fetched anew when a state has changed."""
+    numbers = [int(part) for part in request.GET.get("of", "").split(",") if _is_number(part)]
+    shown = _with_steps(Delivery.objects.filter(pk__in=numbers[:DELIVERIES_A_PAGE]))
+    return _live(request, reverse("deliveries_live"), _mark_of_all(), list(shown))
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 16
+
+
+@require_safe
+def delivery_live(request: HttpRequest, pk: int) -> HttpResponse:
+    delivery = get_object_or_404(_with_steps(Delivery.objects.all()), pk=pk)
+    return _live(request, reverse("delivery_live", args=[pk]), _mark_of(delivery), [delivery])
+
+
+def _live(request: HttpRequest, address: str, mark: Mark, shown: list[Delivery]) -> HttpResponse:
+    context = {"live": _live_part(address, mark, shown), "shown": shown}
+    response = render(request, "deliveries/live.html", context)
+    if request.GET.get("seen") != mark.digest:
+        # The page fetches itself anew: once a change of state, not once a poll.
+        response["HX-Trigger-After-Settle"] = "deliveries-moved-on"
+    return response
+
+
+# --- One delivery --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StepPart:
+    """A step of the timeline."""
+
+    step: DeliveryStep
+    evidence: Evidence
+    problems: list[Problem]
+    overridable: list[tuple[str, int]]
+    """(code, how many problems have it) of what a person may pass over."""
+    log_tail: str
+    has_log: bool
+
+
+@require_safe
+def delivery(request: HttpRequest, pk: int) -> HttpResponse:
+    delivery = get_object_or_404(Delivery.objects.prefetch_related("steps"), pk=pk)
+    steps = [_step_part(step) for step in delivery.steps.all()]
+    may_decide = request.user.has_perm(CAN_DELIVER)
+    context = {
+        "delivery": delivery,
+        "live": _live_part(reverse("delivery_live", args=[pk]), _mark_of(delivery), [delivery]),
+        "run": _run_of(delivery),
+        "steps": steps,
+        "is_failed": any(part.step.state == StepState.FAILED for part in steps),
+        "can_deliver": may_decide,
+        "actions": _actions(delivery) if may_decide else [],
+        "events": list(delivery.events.all()[: EVENTS_SHOWN + 1]),
+        "events_shown": EVENTS_SHOWN,
+        "rows_shown": ROWS_SHOWN,
+    }
+    return render(request, "deliveries/delivery.html", context)
+
+
+def _run_of(delivery: Delivery) -> SequencingRun | None:
+    """The same run, as scans know it."""
+    if not delivery.identity:
+        return None
+    return SequencingRun.objects.filter(identity=delivery.identity).select_related("experiment").first()
+
+
+def _step_part(step: DeliveryStep) -> StepPart:
+    is_open = step.state in (StepState.FAILED, StepState.RUNNING)
+    codes = decisions.overridable_codes(step) if step.state == StepState.FAILED else []
+    problems = problems_of(step.problems)
+    return StepPart(
+        step=step,
+        evidence=evidence_of(step),
+        problems=problems,
+        overridable=[(code, sum(problem.code == code for problem in problems)) for code in codes],
+        log_tail=_tail(step.log) if is_open else "",
+        has_log=bool(step.log),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A form at the head of the page, whose reason is kept."""
+
+    url_name: str
+    word: str
+    icon: str
+    says: str
+    needs_reason: bool = True
+
+
+HOLD = Action(
+    "delivery_hold", "Hold", "pause-circle", "No further step begins; one at work goes on to its end."
+)
+RELEASE = Action("delivery_release", "Release", "play-circle", "Its steps go on.", needs_reason=False)
+DELIVER_NOW = Action(
+    "delivery_deliver_now",
+    "Deliver now",
+    "fast-forward-circle",
+    "Begin without all of the instrument's markers. Its files must still lie unchanged for a while first.",
+)
+CONVERT_AGAIN = Action(
+    "delivery_convert_again",
+    "Convert again",
+    "arrow-repeat",
+    "Demultiplex anew with the sample sheet as it is now, and upload that. What is there stays as it is.",
+)
+
+
+def _actions(delivery: Delivery) -> list[Action]:
+    """What may be decided about it as it stands; retrying and overriding stand at the step that failed."""
+    states = {step.kind: step.state for step in delivery.steps.all()}
+    was_converted = states.get(StepKind.CONVERT) == StepState.DONE and states.get(StepKind.UPLOAD) not in BUSY
+    offered = {
+        RELEASE: delivery.is_held,
+        HOLD: states and not delivery.is_held and delivery.state != DeliveryState.GONE,
+        DELIVER_NOW: decisions.can_be_forced(delivery),
+        CONVERT_AGAIN: was_converted,
+    }
+    return [action for action, is_offered in offered.items() if is_offered]
+
+
+# --- Files that a step left ----------------------------------------------------------------------------
+
+
+@require_safe
+def delivery_log(request: HttpRequest, pk: int, kind: str) -> FileResponse:
+    """What the program of a step said, as it lies on the disk."""
+    step = get_object_or_404(DeliveryStep, delivery=pk, kind=kind)
+    return _as_download(step.log, f"delivery_{pk}_{kind}.log")
+
+
+@require_safe
+def delivery_manifest(request: HttpRequest, pk: int) -> FileResponse:
+    """Path, size, time and hash of each file of the backup."""
+    step = get_object_or_404(DeliveryStep, delivery=pk, kind=StepKind.BACK_UP)
+    path = step.figures.get("manifest") if isinstance(step.figures, dict) else None
+    return _as_download(path, f"delivery_{pk}_manifest.txt")
+
+
+def _as_download(path: Any, filename: str) -> FileResponse:
+    try:
+        file = _open_regular(path)
+    except (OSError, ValueError) as missing:
+        raise Http404("It is not there, or no longer kept.") from missing
+    return FileResponse(file, as_attachment=True, filename=filename, content_type="text/plain; charset=utf-8")
+
+
+def _open_regular(path: Any) -> BinaryIO:
+    """Open a file that a step recorded. Raises OSError or ValueError for whatever is not a plain file."""
+    if not isinstance(path, str) or not os.path.isabs(path):
+        raise ValueError("no path")
+    # A link is not followed, and a pipe does not make the page wait.
+    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise ValueError("not a file")
+    return os.fdopen(number, "rb")
+
+
+def _tail(path: str) -> str:
+    """The end of a log; its first line is whole."""
+    try:
+        with _open_regular(path) as file:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(max(0, length - LOG_TAIL_BYTES))
+            text = file.read(LOG_TAIL_BYTES).decode(errors="replace")
+    except (OSError, ValueError):
+        return ""
+    return text.partition("\n")[2] or text if length > LOG_TAIL_BYTES else text
+
+
+# --- What people decide --------------------------------------------------------------------------------
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(max_length=500, required=False)
+
+
+Decision = Callable[[Delivery, User, str], None]
+
+
+def _decide(
+    request: PageRequest, pk: int, decision: Decision, done: str, begins: bool = True
+) -> HttpResponse:
+    """Carry out a decision, tell what became of it, and let the steps that it freed begin."""
+    delivery, form = get_object_or_404(Delivery, pk=pk), ReasonForm(request.POST)
+    if not form.is_valid():
+        messages.error(
+            request, f"Nothing was changed. The reason: {' '.join(map(str, form.errors['reason']))}"
+        )
+        return redirect(delivery)
+    try:
+        decision(delivery, request.user, form.cleaned_data["reason"])
+    except decisions.DecisionRefused as refused:
+        messages.error(request, looks.printable(f"Nothing was changed. {refused} {refused.remedy}"))
+        return redirect(delivery)
+    messages.success(request, done)
+    if begins:
+        _tell_workers(request)
+    return redirect(delivery)
+
+
+def _tell_workers(request: HttpRequest) -> None:
+    try:
+        queue_ready_steps()
+    except OperationalError:
+        messages.warning(
+            request,
+            "The message broker does not answer, so no worker has heard of it. "
+            "It starts by itself when the broker is back.",
+        )
+
+
+@require_POST
+@permission_required(CAN_DELIVER, raise_exception=True)
+def delivery_retry(request: PageRequest, pk: int) -> HttpResponse:
+    return _decide(request, pk, decisions.retry, "The step is tried again.")
+
+
+@require_POST
+@permission_required(CAN_DELIVER, raise_exception=True)
+def delivery_override(request: PageRequest, pk: int) -> HttpResponse:
+    def override(delivery: Delivery, user: User, reason: str) -> None:
+        decisions.override(delivery, user, request.POST.getlist("code"), reason)
+
+    return _decide(request, pk, override, "Overridden: the step is tried again without these errors.")
+
+
+@require_POST
+@permission_required(CAN_DELIVER, raise_exception=True)
+def delivery_hold(request: PageRequest, pk: int) -> HttpResponse:
+    return _decide(request, pk, decisions.hold, "On hold: no further step begins.", begins=False)
+
+
+@require_POST
+@permission_required(CAN_DELIVER, raise_exception=True)
+def delivery_release(request: PageRequest, pk: int) -> HttpResponse:
+    return _decide(request, pk, decisions.release, "Released: its steps go on.")
+
+
+@require_POST
+@permission_required(CAN_DELIVER, raise_exception=True)
+def delivery_deliver_now(request: PageRequest, pk: int) -> HttpResponse:
+    return _decide(request, pk, decisions.deliver_now, "It begins as soon as its files lie still.")
+
+
+@require_POST
+@permission_required(CAN_DELIVER, raise_exception=True)
+def delivery_convert_again(request: PageRequest, pk: int) -> HttpResponse:
+    return _decide(request, pk, decisions.convert_again, "It is converted again, under a new number.")
