@@ -18,6 +18,7 @@ from . import delivery_work
 from .delivery_rules import DeliveryRules
 from .delivery_work import StepInterrupted, StepProblem, Work
 from .incoming import look_at
+from .log_shipping import ship_log
 from .steps import STEPS
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def look_after(rules: DeliveryRules) -> list[int]:
     delivery_work.take_back_abandoned()
     for root in rules.roots:
         look_at(root, rules)
+    ship_log(rules)
     return next_steps(rules)
 
 

@@ -133,14 +133,14 @@ def _record_run(path: str, root: str, reading: RunReading) -> Delivery:
     with transaction.atomic():
         if delivery is None and moved and is_gone(moved.path):
             Delivery.objects.filter(path=path).delete()  # it was "not a run" until now
-            note(moved, f"Moved from {moved.path} to {path}")
-            delivery = moved
+            delivery, what = moved, f"Moved from {moved.path} to {path}"
         elif delivery is None:
             delivery, _is_new = Delivery.objects.get_or_create(path=path)
-            note(delivery, f"Found in {root}")
+            what = f"Found in {root}"
         else:
-            note(delivery, "The folder is back")
+            what = "The folder is back"
         delivery.path, delivery.root, delivery.name = path, root, os.path.basename(path)
+        note(delivery, what)
         delivery.gone_at, delivery.progress_at = None, timezone.now()
         delivery.state, delivery.reason, delivery.remedy = DeliveryState.SEQUENCING, "", ""
         delivery.save()

@@ -8,7 +8,7 @@ from typing import Any
 import dj_database_url
 
 from . import environment
-from .log import LOGGING as LOGGING
+from .log import logging_for
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -16,6 +16,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 #: All local state of the embedded default: database, broker, secret key, scan lists, demo archive.
 SEQAUTO_VAR_DIR = environment.folder("SEQAUTO_VAR_DIR", BASE_DIR / "var")
+
+#: Its part `deliveries/` holds the delivery log and what converters said.
+LOGGING = logging_for(SEQAUTO_VAR_DIR)
 
 #: The master switch: without it neither button, task nor command scans.
 SEQAUTO_ENABLED = environment.flag("SEQAUTO_ENABLED", True)

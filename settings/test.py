@@ -11,6 +11,7 @@ from pathlib import Path
 from . import environment
 from .base import *
 from .base import broker_options, database
+from .log import logging_for
 
 DEBUG = False
 SECRET_KEY = "of no worth: for tests only"  # noqa: S105
@@ -24,6 +25,7 @@ if not SEQAUTO_VAR_DIR.exists():
     atexit.register(shutil.rmtree, SEQAUTO_VAR_DIR, ignore_errors=True)
 SEQAUTO_DEMO_ARCHIVE = SEQAUTO_VAR_DIR / "demo_archive"
 SEQAUTO_SCAN_RESOURCES_DIR = SEQAUTO_VAR_DIR / "scans"
+LOGGING = logging_for(SEQAUTO_VAR_DIR)
 
 _url = environment.text("TEST_DATABASE_URL", "") or environment.text(
     "DATABASE_URL", f"sqlite:///{SEQAUTO_VAR_DIR / 'seqauto.sqlite3'}"
