@@ -6,6 +6,7 @@ caller judges the FASTQs and gives the folder its final name.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sequencing.illumina.sample_sheet import parse_sample_sheet
+from sequencing.illumina.errors import shown
+from sequencing.illumina.sample_sheet import SampleSheet, parse_sample_sheet
 from sequencing.layout import kind_of_file
 
 from . import bcl2fastq, bcl_convert, picard
@@ -45,16 +47,30 @@ def convert(
     `progress` gets the share that is done (None where it cannot be known) and the bytes written; `stop` is
     asked every few seconds. Each program's log lies in `logs`.
     """
+    try:
+        return _convert(converter, job, logs, limits or Limits(), progress, stop)
+    except OSError as error:
+        sentence = f"{error.filename or job.output}: {error.strerror or error}."
+        remedy = "Check that the disk answers and has room, then retry."
+        raise ConversionProblem("disk_error", sentence, remedy) from error
+
+
+def _convert(
+    converter: Converter,
+    job: ConversionJob,
+    logs: Path,
+    limits: Limits,
+    progress: Progress,
+    stop: Callable[[], bool],
+) -> Conversion:
     started = time.monotonic()
-    limits = limits or Limits()
     sheet = _read_sheet(job)
     lanes = _plan_picard_lanes(job) if converter.name == "picard" else []
-    sheet_copy = job.output / SHEET_COPY
-    plan = _plan(converter, job, lanes, sheet_copy)
+    plan = _plan(converter, job, lanes, job.output / SHEET_COPY)
+    logs.mkdir(parents=True, exist_ok=True)
     _make_room(job.output)
     _write_record(converter, plan, job.output)
-    sheet_copy.write_bytes(sheet)
-    logs.mkdir(parents=True, exist_ok=True)
+    (job.output / SHEET_COPY).write_bytes(sheet)
     with _work_folder(job, plan) as work:
         for done, step in enumerate(plan.steps):
             share = done / len(plan.steps) if len(plan.steps) > 1 else None
@@ -85,12 +101,21 @@ def _read_sheet(job: ConversionJob) -> bytes:
         raise _sheet_changed(job) from None
     if parse_sample_sheet(content) != job.sheet:
         raise _sheet_changed(job)
-    unsafe = [row for sample in job.sheet.samples if not sample.is_safe for row in sample.rows]
-    if unsafe or not job.sheet.is_usable:
-        where = f", row {unsafe[0].row}" if unsafe else ""
-        sentence = f"{job.sheet_file}{where}: the sheet holds names that must not become files, or errors."
-        raise ConversionProblem("unsafe_sheet", sentence, "Correct the sample sheet.")
+    if reason := _reason_unsafe(job.sheet):
+        raise ConversionProblem("unsafe_sheet", f"{job.sheet_file}, {reason}.", "Correct the sample sheet.")
     return content
+
+
+def _reason_unsafe(sheet: SampleSheet) -> str:
+    """Why a sheet must not be converted, whatever anybody decides: its names become paths."""
+    for sample in sheet.samples:
+        if not sample.is_safe:
+            row = sample.rows[0]
+            names = shown(
+                ", ".join(dict.fromkeys(filter(None, (row.sample_id, row.sample_name, row.project))))
+            )
+            return f'row {row.row}: no file can be called after "{names}"'
+    return "" if sheet.is_usable else f"{sheet.errors[0]}".rstrip(".")
 
 
 def _sheet_changed(job: ConversionJob) -> ConversionProblem:
@@ -182,13 +207,20 @@ def _sync(output: Path) -> tuple[tuple[str, int], ...]:
     """Bring all that was written to the disk; return the FASTQs (path, bytes)."""
     files = []
     for parent, _folders, names in os.walk(output):
-        for name in [*names, ""]:
+        for name in names:
             path = os.path.join(parent, name)
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-                if name and kind_of_file(name) == "fastq":
-                    files.append((os.path.relpath(path, output), os.fstat(handle).st_size))
-            finally:
-                os.close(handle)
+            size = _sync_one(path)
+            if kind_of_file(name) == "fastq":
+                files.append((os.path.relpath(path, output), size))
+        with contextlib.suppress(OSError):  # some network disks cannot sync a folder
+            _sync_one(parent)
     return tuple(sorted(files))
+
+
+def _sync_one(path: str) -> int:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+        return os.fstat(handle).st_size
+    finally:
+        os.close(handle)

@@ -24,7 +24,6 @@ from sequencing.converters import (
 )
 from sequencing.demo import DemoRun, DemoSample, clusters_of, write_barcoded_run
 
-
 pytestmark = pytest.mark.xdist_group("picard")
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -132,7 +131,9 @@ def test_figures_are_what_was_written(barcoded):
 def test_the_most_frequent_unknown_index_comes_first(barcoded):
     unknown = [one for one in barcoded.conversion.figures.unknown if one.lane == 1]
     stray = next(c for c in clusters_of(DemoRun(cycles=26, **FIELDS), 1, READS) if c.sample is None)
-    others = Counter(c.reads[1:3] for c in clusters_of(DemoRun(cycles=26, **FIELDS), 1, READS) if not c.sample)
+    others = Counter(
+        c.reads[1:3] for c in clusters_of(DemoRun(cycles=26, **FIELDS), 1, READS) if not c.sample
+    )
     assert others[unknown[0].index, unknown[0].index2] == unknown[0].reads == 6
     assert len(unknown) == len(others)
     assert stray.reads[1:3] in {(one.index, one.index2) for one in unknown}
@@ -168,7 +169,9 @@ def test_the_version_is_as_the_program_prints_it(picard):
 def test_what_an_earlier_try_left_is_emptied_and_lanes_are_joined(tmp_path, picard):
     """Four rows of one sample, as 10x sheets have them, and no lane splitting: all in one file."""
     indexes = ["ACGTACGTAC", "TTGGCCAATT", "GATTACAGAT", "CCAACCGGTT"]
-    clusters = [DemoSample(f"s{n}", "Panel", index=index, index2="ACACACACAC") for n, index in enumerate(indexes)]
+    clusters = [
+        DemoSample(f"s{n}", "Panel", index=index, index2="ACACACACAC") for n, index in enumerate(indexes)
+    ]
     run = write_barcoded_run(tmp_path, samples=clusters, reads_per_sample=5, lanes=2)
     rows = [f"Cells,{index},ACACACACAC,Panel" for index in indexes]
     (run / "SampleSheet.csv").write_text(
@@ -231,7 +234,7 @@ def processes_in(folder: Path) -> list[int]:
 
 
 def filter_of(run: Path, lane: int) -> list[bool]:
-    """Whether each cluster of a lane passes, by its filter files: 12 bytes of header, then a byte a cluster."""
+    """Whether each cluster of a lane passes, by its filter files: a header of 12 bytes, then a byte each."""
     files = sorted((run / f"Data/Intensities/BaseCalls/L00{lane}").glob("*.filter"))
     return [bool(flag & 1) for path in files for flag in path.read_bytes()[12:]]
 
@@ -281,9 +284,13 @@ def test_base_calls_cut_short_fail_with_picards_own_words(tmp_path, picard):
 
 def test_a_converter_is_found_by_the_path_that_the_settings_tell(tmp_path):
     program = tmp_path / "my-bcl2fastq"
-    program.write_text("#!/bin/sh\necho 'BCL to FASTQ file converter'\necho 'bcl2fastq v2.20.0.422'\nexit 0\n")
+    program.write_text(
+        "#!/bin/sh\necho 'BCL to FASTQ file converter'\necho 'bcl2fastq v2.20.0.422'\nexit 0\n"
+    )
     program.chmod(0o755)
-    found = find_converter(["bcl-convert", "bcl2fastq"], {"bcl2fastq": str(program), "bcl-convert": "/nowhere"})
+    found = find_converter(
+        ["bcl-convert", "bcl2fastq"], {"bcl2fastq": str(program), "bcl-convert": "/nowhere"}
+    )
     assert found
     assert (found.name, found.program, found.version) == ("bcl2fastq", str(program), "bcl2fastq v2.20.0.422")
     assert find_converter(["bcl-convert"], {"bcl-convert": str(tmp_path / "absent")}) is None

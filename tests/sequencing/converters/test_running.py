@@ -125,7 +125,8 @@ def test_promise_19_ten_megabytes_of_stderr_neither_block_nor_fill_the_disk(tmp_
     loud = program(
         tmp_path,
         "print('first words', flush=True)\nsys.stderr.write('x' * 79 + '\\n')\n"
-        "for _ in range(131_072): sys.stderr.write('noise ' * 13 + '\\n')\nprint('last words', file=sys.stderr)",
+        "for _ in range(131_072): sys.stderr.write('noise ' * 13 + '\\n')\n"
+        "print('last words', file=sys.stderr)",
     )
     log = run_here(tmp_path, loud)
     text = log.read_text()
