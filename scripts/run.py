@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -35,9 +36,40 @@ def refuse_taken_port() -> None:
 
 
 def processes() -> list[str]:
-    """The names in the Procfile that are needed: the broker only where the lab has named none."""
-    embedded = str(settings.EMBEDDED_BROKER_SOCKET) in settings.CELERY_BROKER_URL
-    return ["web", *(["broker"] if embedded else []), "worker", "beat"]
+    """The names in the Procfile that are needed: broker and S3 only where the lab has named none."""
+    needed = {
+        "web": True,
+        "broker": str(settings.EMBEDDED_BROKER_SOCKET) in settings.CELERY_BROKER_URL,
+        "worker": True,
+        "delivery": bool(settings.SEQAUTO_INCOMING_DIRS),
+        "s3": needs_demo_s3(),
+        "beat": True,
+    }
+    return [name for name, is_needed in needed.items() if is_needed]
+
+
+def needs_demo_s3() -> bool:
+    is_demo = settings.SEQAUTO_DEMO_DELIVERY / "incoming" in settings.SEQAUTO_INCOMING_DIRS
+    return is_demo and not settings.SEQAUTO_S3_ENDPOINT_URL
+
+
+def demo_s3() -> dict[str, str]:
+    """What the demo's own S3 server and its users need to know; no real account's keys reach it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    secret = secrets.token_hex(16)
+    return {
+        "DEMO_S3_PORT": str(port),
+        "DEMO_S3_FOLDER": str(settings.SEQAUTO_DEMO_DELIVERY / "s3"),
+        "RCLONE_AUTH_KEY": f'"demo-access-key,{secret}"',  # rclone reads it as a row of CSV
+        "AWS_ACCESS_KEY_ID": "demo-access-key",
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "SEQAUTO_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+    }
 
 
 def web_answers() -> bool:
@@ -79,7 +111,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     honcho = subprocess.Popen(
         [sys.executable, "-m", "honcho", "--env", os.devnull, "start", *processes()],
-        env={**os.environ, "PORT": str(PORT)},
+        env={**os.environ, "PORT": str(PORT), **(demo_s3() if needs_demo_s3() else {})},
         preexec_fn=prepare_honcho,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -30,13 +30,15 @@ except psycopg2.Error:
 PY
 }
 
-install_chromium() {
-    command -v chromium >/dev/null && return
+# Debian's package for a program that tests need, installed where that is possible; says so.
+has_program() {
+    local program=$1 package=$2
+    command -v "$program" >/dev/null && return
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "Installing Debian's chromium for the browser tests (apt-get install chromium) ..."
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null
+        echo "Installing Debian's $package for the tests (apt-get install $package) ..."
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package" >/dev/null
     fi
-    command -v chromium >/dev/null
+    command -v "$program" >/dev/null
 }
 
 step "Format" ruff format --check .
@@ -46,7 +48,10 @@ step "Migrations" python manage.py makemigrations --check --dry-run --settings s
 step "Import arrows" lint-imports
 
 if [ "${1:-}" != lint ]; then
-    install_chromium || left_out+=("browser tests: no chromium (as root on Debian this script installs it)")
+    has_program chromium chromium ||
+        left_out+=("browser tests: no chromium (as root on Debian this script installs it)")
+    has_program PicardCommandLine picard-tools ||
+        left_out+=("conversions of real base calls: no picard-tools (as root on Debian this script installs it)")
     step "Tests on SQLite" pytest -q -n "${PYTEST_WORKERS:-2}" --dist loadgroup
     if url=$(postgres_url); then
         TEST_DATABASE_URL=$url step "Tests on PostgreSQL" \

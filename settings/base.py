@@ -35,6 +35,9 @@ SEQAUTO_SCAN_ROOTS: list[Path] = environment.folders("SEQAUTO_SCAN_ROOTS")
 #: Where `manage.py make_demo` writes its archive; None outside of `make run` and tests: no demo on a server.
 SEQAUTO_DEMO_ARCHIVE: Path | None = None
 
+#: Where `manage.py make_demo` writes a run that is delivered; as above, None on a server.
+SEQAUTO_DEMO_DELIVERY: Path | None = None
+
 #: Where every scan keeps its file lists, one folder a scan.
 SEQAUTO_SCAN_RESOURCES_DIR = environment.folder("SEQAUTO_SCAN_RESOURCES_DIR", SEQAUTO_VAR_DIR / "scans")
 

@@ -24,6 +24,7 @@ if not SEQAUTO_VAR_DIR.exists():
     SEQAUTO_VAR_DIR = Path(tempfile.mkdtemp(prefix="seqauto-tests-"))
     atexit.register(shutil.rmtree, SEQAUTO_VAR_DIR, ignore_errors=True)
 SEQAUTO_DEMO_ARCHIVE = SEQAUTO_VAR_DIR / "demo_archive"
+SEQAUTO_DEMO_DELIVERY = SEQAUTO_VAR_DIR / "demo_delivery"
 SEQAUTO_SCAN_RESOURCES_DIR = SEQAUTO_VAR_DIR / "scans"
 LOGGING = logging_for(SEQAUTO_VAR_DIR)
 

@@ -77,7 +77,9 @@ def test_everything_starts_says_where_it_is_and_ends_without_a_trace(var, number
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
             assert "/accounts/login/" in answer.url
         running = " ".join(processes_with(var))
-        assert all(name in running for name in ("gunicorn", "valkey-server", "celery", "beat"))
+        needed = ("gunicorn", "valkey-server", "seqauto_single_worker", "seqauto_delivery", "beat", "rclone")
+        assert all(name in running for name in needed)
+        assert "A demo run is being delivered" in text
         assert list((var / "demo_archive").iterdir())
     finally:
         os.killpg(site.pid, number)

@@ -1,5 +1,6 @@
-"""`manage.py make_demo`: an archive to scan and a login, for a first look. A second time changes nothing."""
+"""`manage.py make_demo`: an archive to scan, a run to deliver and a login. A second time changes nothing."""
 
+import datetime
 import os
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from django.contrib.auth.models import Permission, User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.crypto import get_random_string
 
-from sequencing.demo import write_demo_archive
+from sequencing.converters import find_converter
+from sequencing.demo import demo_samples, write_barcoded_run, write_demo_archive
 
 USER_NAME = "demo"
 
 
 class Command(BaseCommand):
-    help = "Writes the demo archive where no SEQAUTO_SCAN_ROOTS is given, and makes the user “demo”."
+    help = "Writes the demo where the lab has named no folders of its own, and makes the user “demo”."
 
     def handle(self, **options: Any) -> str:
         archive: Path | None = settings.SEQAUTO_DEMO_ARCHIVE
@@ -23,9 +25,41 @@ class Command(BaseCommand):
             raise CommandError("The demo, with its known login, is for `make run` only, not for a server.")
         if archive in settings.SEQAUTO_SCAN_ROOTS and not archive.exists():
             make_archive(archive, settings.SEQAUTO_SKIP_MARKER)
-        return (
-            f"  Log in as {USER_NAME}, password {demo_password(settings.SEQAUTO_VAR_DIR / 'demo_password')}"
-        )
+        login = demo_password(settings.SEQAUTO_VAR_DIR / "demo_password")
+        return f"{_delivery()}  Log in as {USER_NAME}, password {login}"
+
+
+def _delivery() -> str:
+    """Write the run to deliver, unless the lab delivers its own; say what will become of it."""
+    folder: Path | None = settings.SEQAUTO_DEMO_DELIVERY
+    if folder is None or folder / "incoming" not in settings.SEQAUTO_INCOMING_DIRS:
+        return ""
+    if not folder.exists():
+        make_delivery(folder)
+    if find_converter(settings.SEQAUTO_CONVERTERS, settings.SEQAUTO_CONVERTER_PROGRAMS):
+        return "  A demo run is being delivered: see Sequencing, Deliveries\n"
+    return (
+        "  A demo run is being delivered, but waits at Convert: no converter is installed here\n"
+        "  (on Debian: apt-get install picard-tools, then press Retry on its page)\n"
+    )
+
+
+def make_delivery(folder: Path) -> None:
+    """Write a run as it comes from a MiSeq, and the folders that its delivery needs."""
+    draft = folder.with_name(f"{folder.name}.{os.getpid()}")
+    for name in ("backup", "fastqs", "s3/fastqs"):
+        (draft / name).mkdir(parents=True)
+    samples = demo_samples(4, "26W0133", "Cardio")
+    reads = {sample.sample_id: 400 - 90 * number for number, sample in enumerate(samples)}
+    write_barcoded_run(
+        draft / "incoming",
+        number=133,
+        date=datetime.date(2026, 3, 23),
+        samples=samples,
+        project="Cardio",
+        reads_per_sample=reads,
+    )
+    draft.rename(folder)
 
 
 def make_archive(archive: Path, skip_marker: str) -> None:
