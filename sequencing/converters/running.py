@@ -42,7 +42,8 @@ class Limits:
 class Watch:
     """What is watched while programs run: limits, the folder that grows, whom to tell, and who may stop it.
 
-    `progress` gets the bytes in `folder`; `deadline` is of time.monotonic().
+    `progress` gets the bytes in `folder`; `deadline` is of time.monotonic(). `lock` is an open file that
+    stays open until the programs have ended, even if this process is killed before.
     """
 
     limits: Limits
@@ -50,6 +51,7 @@ class Watch:
     folder: Path
     progress: Callable[[int], None]
     stop: Callable[[], bool]
+    lock: int | None = None
 
 
 def run(
@@ -61,7 +63,7 @@ def run(
     group ends before this returns, whatever happens, and also if this process is killed.
     """
     name = os.path.basename(argv[0])
-    with log.open("wb") as file, _kept(argv, cwd, {**_environment(), **(environment or {})}) as kept:
+    with log.open("wb") as file, _kept(argv, cwd, environment or {}, watch.lock) as kept:
         capped = CappedLog(file, watch.limits.log_bytes)
         try:
             code = _wait(kept, capped, watch, name, log)
@@ -153,14 +155,17 @@ class _Kept:
 
 
 @contextmanager
-def _kept(argv: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Iterator[_Kept]:
+def _kept(
+    argv: Sequence[str], cwd: Path, environment: Mapping[str, str], lock: int | None
+) -> Iterator[_Kept]:
     ours, theirs = socket.socketpair()
     command = [sys.executable, "-I", "-S", str(_KEEPER), str(os.getpid()), str(GRACE_SECONDS), *argv]
     with ours:
         with theirs:
             process = subprocess.Popen(
                 command, stdin=theirs.fileno(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                bufsize=0, cwd=cwd, env=environment, start_new_session=True,
+                bufsize=0, cwd=cwd, env={**_environment(), **environment},
+                start_new_session=True, pass_fds=() if lock is None else (lock,),
             )  # fmt: skip
         with process:
             yield _Kept(process, ours)
@@ -236,7 +241,7 @@ def size_below(folder: Path) -> int:
 
 
 def _environment() -> dict[str, str]:
-    return {**_ENVIRONMENT, **{name: os.environ[name] for name in _KEPT if name in os.environ}}
+    return _ENVIRONMENT | {name: value for name, value in os.environ.items() if name in _KEPT}
 
 
 def _signal_name(number: int) -> str:
