@@ -197,7 +197,7 @@ KNOWN: dict[str, tuple[str, Callable[[Any], str]]] = {
     "folder": ("Folder", _words),
 }
 PATHS = {"folder", "sheet_sha256"}
-SHOWN_APART = {"commands", "demultiplexing", "manifest", "projects", "remarks", "warnings"}
+SHOWN_APART = {"commands", "demultiplexing", "manifest", "projects", "remarks", "seconds", "warnings"}
 
 
 # --- Reads and projects --------------------------------------------------------------------------------
