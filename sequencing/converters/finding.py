@@ -49,13 +49,8 @@ def _version(name: str, program: str) -> str:
     with TemporaryDirectory() as folder:
         log = Path(folder) / "version.log"
         limits = Limits(seconds=VERSION_SECONDS, silence_seconds=VERSION_SECONDS, log_bytes=20_000)
-        watch = Watch(
-            limits,
-            time.monotonic() + VERSION_SECONDS,
-            Path(folder),
-            progress=lambda _size: None,
-            stop=lambda: False,
-        )
+        deadline = time.monotonic() + VERSION_SECONDS
+        watch = Watch(limits, deadline, Path(folder), progress=lambda _size: None, stop=lambda: False)
         with contextlib.suppress(ConversionProblem):  # Picard tells its version and exits with 1
             run(argv, watch, cwd=Path(folder), log=log)
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]

@@ -5,8 +5,12 @@ reports that Illumina's guides describe. Their figures and names are made up.
 """
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -196,6 +200,54 @@ def test_a_link_in_the_place_of_the_output_is_not_followed(job, stand_in, tmp_pa
     with pytest.raises(ConversionProblem, match="was not made by a conversion"):
         convert(stand_in("bcl-convert"), job, logs=tmp_path / "logs")
     assert (tmp_path / "elsewhere" / "converter.json").exists()
+
+
+def test_promise_20_the_same_job_delivered_three_times_starts_one_process(job, stand_in, tmp_path):
+    started, go_on = tmp_path / "started", tmp_path / "go_on"
+    more = (
+        f"\nimport time\nopen({str(started)!r}, 'a').write('once\\n')\n"
+        f"while not os.path.exists({str(go_on)!r}): time.sleep(0.05)\n"
+    )
+    converter = stand_in("bcl-convert", more)
+    with ThreadPoolExecutor(3) as pool:
+        tries = [pool.submit(convert, converter, job, logs=tmp_path / f"logs{n}") for n in range(3)]
+        wait_until(lambda: sum(one.done() for one in tries) == 2 and started.exists(), "two were refused")
+        go_on.touch()
+        errors = [one.exception() for one in tries]
+    assert sorted(getattr(error, "code", "") for error in errors) == ["", "busy", "busy"]
+    assert started.read_text() == "once\n"
+    assert judge(job).is_good
+
+
+def test_the_folder_stays_locked_until_the_converter_of_a_killed_worker_has_ended(job, stand_in, tmp_path):
+    """Or a slow end of the one would write into the output of the next."""
+    held, ended = tmp_path / "held", tmp_path / "ended"
+    more = (
+        f"\nimport signal, time\ndef end(*_):\n    while os.path.exists({str(held)!r}): time.sleep(0.05)\n"
+        f"    open({str(ended)!r}, 'w').close(); sys.exit(1)\n"
+        f"signal.signal(signal.SIGTERM, end)\nopen({str(held)!r}, 'w').close()\ntime.sleep(1000)"
+    )
+    converter = stand_in("bcl-convert", more)
+    worker = os.fork()
+    if not worker:
+        try:
+            convert(converter, job, logs=tmp_path / "logs")
+        finally:
+            os._exit(1)
+    wait_until(held.exists, "the converter runs")
+    os.kill(worker, signal.SIGKILL)
+    os.waitpid(worker, 0)
+    with pytest.raises(ConversionProblem) as told:
+        convert(stand_in("bcl-convert"), job, logs=tmp_path / "logs2")
+    assert told.value.code == "busy"
+    held.unlink()
+    wait_until(ended.exists, "the converter has ended")
+
+    def succeeds():
+        with suppress(ConversionProblem):
+            return convert(stand_in("bcl-convert"), job, logs=tmp_path / "logs2")
+
+    assert wait_until(succeeds, "the folder is free")
 
 
 def test_converting_twice_gives_the_same_files(job, stand_in, tmp_path):
