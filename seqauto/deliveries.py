@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError
 
 from . import delivery_work
 from .delivery_rules import DeliveryRules
@@ -75,14 +75,15 @@ def _do(work: Work, rules: DeliveryRules) -> None:
         figures = STEPS[work.step.kind](work, rules)
         work.finish(figures, figures.pop("log", ""))
     except StepProblem as problem:
-        close_old_connections()
         work.fail(problem)
     except StepInterrupted as interruption:
         log.warning("%s: %s", work.step, interruption)
         work.give_back()
+    except (InterfaceError, OperationalError):
+        log.exception("%s lost the database.", work.step)
+        work.give_back()  # what it made is found by the next try
     except Exception as error:
         log.exception("%s failed.", work.step)
-        close_old_connections()
         work.fail_unexpectedly(error)
     except BaseException:  # a person's Ctrl-C, or the end of a worker
         work.give_back()

@@ -65,13 +65,18 @@ class Work:
 
     def say(self, doing: str) -> None:
         """Tell in words what is being done."""
-        self._update(doing=doing[:200])
+        self._show(doing=doing[:200])
 
     def progress(self, bytes_done: int, bytes_total: int | None = None, share: float | None = None) -> None:
         """Tell how far it has come; written about once a second."""
         if time.monotonic() - self._written >= PROGRESS_SECONDS:
             self._written = time.monotonic()
-            self._update(bytes_done=bytes_done, bytes_total=bytes_total, share_done=share)
+            self._show(bytes_done=bytes_done, bytes_total=bytes_total, share_done=share)
+
+    def _show(self, **values: object) -> None:
+        with suppress(Error):  # a database that is away for a while need not end hours of work
+            _drop_dead_connection()
+            self._update(**values)
 
     def _update(self, **values: object) -> None:
         if not self._mine().update(**values):
@@ -103,11 +108,6 @@ class Work:
     # ---- the end ----
 
     def finish(self, figures: Mapping[str, Any], log_file: str = "") -> None:
-        """Done, unless the run changed under it: then the step waits to begin again."""
-        self.delivery.refresh_from_db(fields=["listing"])
-        if self.delivery.listing != self.seen:
-            self._end(StepState.WAITING, "Files of the run changed meanwhile: it begins again")
-            return
         values = {"figures": dict(figures), "problems": [], "code": "", "error": "", "remedy": ""}
         self._end(StepState.DONE, "Done", **values, traceback="", deaths=0, log=log_file)
 
@@ -140,17 +140,23 @@ class Work:
         self._end(StepState.WAITING, "Interrupted: it begins again")
 
     def _end(self, state: StepState, text: str, **values: object) -> None:
+        """End it, as far as it is ours still; of a run that changed under it nothing was done or failed."""
+        _drop_dead_connection()
         with transaction.atomic():
-            mine = self._mine().update(
-                state=state, ended_at=timezone.now(), token=None, lease_until=None, doing="", **values
-            )
-            if mine:
-                note(self.delivery, f"{self.step.get_kind_display()}: {text}", step=self.step.kind)
-                refresh_state(self.delivery)
-            else:
+            if self._mine().select_for_update().first() is None:
                 log.warning(
                     "%s was taken over by another worker; what this one did is not recorded.", self.step
                 )
+                return
+            self.delivery.refresh_from_db(fields=["listing"])
+            if state != StepState.WAITING and self.delivery.listing != self.seen:
+                state, text = StepState.WAITING, "Files of the run changed meanwhile: it begins again"
+                values = {}
+            self._mine().update(
+                state=state, ended_at=timezone.now(), token=None, lease_until=None, doing="", **values
+            )
+            note(self.delivery, f"{self.step.get_kind_display()}: {text}", step=self.step.kind)
+            refresh_state(self.delivery)
 
 
 def begin(step_id: int) -> Work | None:
@@ -239,6 +245,12 @@ def queued_and_forgotten(roots: Sequence[str], seconds: float) -> list[int]:
             "pk", flat=True
         )
     )
+
+
+def _drop_dead_connection() -> None:
+    """The database may have been restarted since it was last asked; a transaction must not be cut."""
+    if not connection.in_atomic_block:
+        close_old_connections()
 
 
 def _expiry() -> Any:

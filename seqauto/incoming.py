@@ -167,6 +167,11 @@ def _take_identity(delivery: Delivery, reading: RunReading) -> bool:
     return False
 
 
+# Only what a look found is saved: workers and people write the rest at the same time.
+_SAID_BY_THE_RUN = ("instrument", "model", "run_number", "flowcell", "date")
+_LISTED = ("files", "bytes", "listed_at", "sheet_sha256")
+
+
 def _note_progress(delivery: Delivery, reading: RunReading, rules: DeliveryRules, now: datetime) -> None:
     """Write what the run says of itself, and whether it is sequencing, stalled, failed or complete."""
     delivery.instrument, delivery.model = reading.instrument[:100], reading.model
@@ -180,7 +185,7 @@ def _note_progress(delivery: Delivery, reading: RunReading, rules: DeliveryRules
         delivery.cycles, delivery.progress_at = cycles, now
     reads = reading.run_info.reads if reading.run_info else ()
     delivery.cycles_total = sum(read.cycles for read in reads) or None
-    delivery.save()
+    delivery.save(update_fields=[*_SAID_BY_THE_RUN, "cycles", "cycles_total", "progress_at"])
     state, reason, remedy = _state_of(delivery, reading, rules, now)
     _set(delivery, state, reason, remedy)
 
@@ -270,7 +275,7 @@ def _settle(delivery: Delivery, reading: RunReading, rules: DeliveryRules, now: 
     delivery.files, delivery.bytes, delivery.listed_at = looks.files, looks.bytes, now
     if not is_equal or delivery.listing_at is None:
         delivery.listing, delivery.sheet_sha256, delivery.listing_at = looks.data, looks.sheet_sha256, now
-    delivery.save()
+    delivery.save(update_fields=[*_LISTED, "listing", "listing_at"])
     if is_equal:
         _has_come_to_rest(delivery, reading)
 
@@ -314,19 +319,21 @@ def _look_for_changes(delivery: Delivery, rules: DeliveryRules, now: datetime) -
     elif looks.sheet_sha256 != delivery.sheet_sha256:
         delivery.sheet_sha256 = looks.sheet_sha256
         note(delivery, "The sample sheet was changed after the run had settled", step=StepKind.CONVERT)
-    delivery.save()
+    delivery.save(update_fields=_LISTED)
 
 
 def _reopen(delivery: Delivery, looks: Looks) -> None:
     """Begin from the first step. One at work now finds out by itself that its run has changed."""
     with transaction.atomic():
+        list(delivery.steps.select_for_update())  # none ends meanwhile
         note(delivery, "Files changed after the run had settled: every step begins again")
         delivery.steps.exclude(state=StepState.RUNNING).update(state=StepState.WAITING)
         delivery.listing, delivery.sheet_sha256 = looks.data, looks.sheet_sha256
         delivery.listing_at, delivery.delivered_at = delivery.listed_at, None
         delivery.state, delivery.remedy = DeliveryState.SETTLING, ""
         delivery.reason = "Files changed after the run had settled. They must look the same twice again."
-        delivery.save()
+        changed = ["listing", "listing_at", "delivered_at", "state", "reason", "remedy"]
+        delivery.save(update_fields=[*_LISTED, *changed])
 
 
 # ---- what is no run, and what is gone ----

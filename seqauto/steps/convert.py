@@ -24,7 +24,8 @@ from sequencing.converters import (
     judge,
     onboard_fastqs,
 )
-from sequencing.copying import copy_verified
+from sequencing.copying import copy_verified, manifest_path
+from sequencing.copying.places import claimed
 from sequencing.disk import read_metadata, walk_run
 from sequencing.illumina.errors import Problem
 from sequencing.reading import RunReading, SheetFile, read_run
@@ -44,9 +45,13 @@ def convert_run(work: Work, rules: DeliveryRules) -> Figures:
     delivery = work.delivery
     reading = _read(delivery.path, rules)
     final = folder / delivery.name / fastqs_name(delivery.conversion)
-    if final.exists():
-        return _made_before(final, reading)
-    partial = folder / f".{delivery.name}.{delivery.conversion}.partial"
+    with step_problems(), claimed(folder / f"{delivery.name}.{delivery.conversion}"):
+        return _made_before(final, work, reading) if final.exists() else _make(final, work, reading, rules)
+
+
+def _make(final: Path, work: Work, reading: RunReading, rules: DeliveryRules) -> Figures:
+    delivery = work.delivery
+    partial = final.parent.with_name(f".{delivery.name}.{delivery.conversion}.partial")
     job = _job(reading, Path(delivery.path), partial, rules)
     on_board = onboard_fastqs(job.run_folder)
     figures = _adopt(work, on_board, partial) if on_board else _convert(work, job, rules)
@@ -55,6 +60,7 @@ def convert_run(work: Work, rules: DeliveryRules) -> Figures:
     _refuse(work, "fastqs", "The FASTQs are not as they should be", verdict.problems, figures.get("log", ""))
     figures |= {
         "folder": str(final),
+        "run_listing": work.seen,
         "sheet_sha256": sha256(_sheet_of(reading).content).hexdigest(),
         "warnings": [shown_problem(problem) for problem in verdict.warnings],
         "files": [asdict(file) for file in verdict.files],
@@ -129,10 +135,11 @@ def _convert(work: Work, job: ConversionJob, rules: DeliveryRules) -> Figures:
 def _adopt(work: Work, on_board: OnBoard, partial: Path) -> Figures:
     """Take the FASTQs that the instrument made, by a verified copy."""
     work.say("Adopting the FASTQs that the instrument made")
-    with step_problems():
-        if partial.exists():
-            shutil.rmtree(partial)  # ours: the name is that of a conversion that never ended
-        copy_verified(on_board.folder, partial, progress=work.progress, stop=work.must_stop)
+    if partial.exists():
+        shutil.rmtree(partial)  # ours: the name is that of a conversion that never ended
+    manifest_path(partial).unlink(missing_ok=True)
+    copy_verified(on_board.folder, partial, progress=work.progress, stop=work.must_stop)
+    manifest_path(partial).unlink()
     return {"converter": "on board", "version": f"Analysis {on_board.analysis}", "adopted": True}
 
 
@@ -172,7 +179,7 @@ def _publish(run: Path, partial: Path, final: Path, reading: RunReading, figures
     _sync(final.parent.parent)
 
 
-def _made_before(final: Path, reading: RunReading) -> Figures:
+def _made_before(final: Path, work: Work, reading: RunReading) -> Figures:
     """The figures of a conversion that got its name, by a worker that died before it could say so."""
     remedy = "Press Convert again: it makes FASTQs under a new number and overwrites nothing."
     try:
@@ -181,6 +188,8 @@ def _made_before(final: Path, reading: RunReading) -> Figures:
         raise StepProblem("conflict", f"{final} is there and was not made here.", remedy) from None
     if figures.get("sheet_sha256") != sha256(_sheet_of(reading).content).hexdigest():
         raise StepProblem("conflict", f"{final} was made with another sample sheet.", remedy)
+    if figures.get("run_listing") != work.seen:
+        raise StepProblem("conflict", f"{final} was made before files of the run changed.", remedy)
     changed = [one["path"] for one in figures["files"] if not _has_size(final / one["path"], one["size"])]
     if changed:
         raise StepProblem("conflict", f"{final}: {changed[0]} is gone or has another size.", remedy)
