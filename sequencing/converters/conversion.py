@@ -107,10 +107,8 @@ def _reason_unsafe(sheet: SampleSheet) -> str:
     for sample in sheet.samples:
         if not sample.is_safe:
             row = sample.rows[0]
-            names = shown(
-                ", ".join(dict.fromkeys(filter(None, (row.sample_id, row.sample_name, row.project))))
-            )
-            return f'row {row.row}: no file can be called after "{names}"'
+            names = dict.fromkeys(filter(None, (row.sample_id, row.sample_name, row.project)))
+            return f'row {row.row}: no file can be called after "{shown(", ".join(names))}"'
     return "" if sheet.is_usable else f"{sheet.errors[0]}".rstrip(".")
 
 
@@ -122,9 +120,12 @@ def _sheet_changed(job: ConversionJob) -> ConversionProblem:
 def _plan_picard_lanes(job: ConversionJob) -> list[picard.LanePlan]:
     lanes = picard.sheet_lanes(job.sheet) or lanes_on_disk(job.run_folder)
     plans, problems = picard.plan_lanes(job.sheet, job.run_info, lanes)
-    if problems or not plans:
-        sentence = str(problems[0]) if problems else f"{job.run_folder} has no base calls."
-        raise ConversionProblem("cannot_convert", sentence, picard.USE_BCL_CONVERT)
+    if problems:
+        sentence, remedy = str(problems[0]).removesuffix(problems[0].remedy).strip(), problems[0].remedy
+        raise ConversionProblem("cannot_convert", sentence, remedy)
+    if not plans:
+        remedy = "Check that the run was copied whole."
+        raise ConversionProblem("cannot_convert", f"{job.run_folder} has no base calls.", remedy)
     refuse_what_picard_cannot_read(job.run_folder, lanes)
     return plans
 

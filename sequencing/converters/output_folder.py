@@ -50,11 +50,7 @@ def _lock(handle: int, output: Path) -> None:
         sentence = f"Another process is converting into {output}."
         raise ConversionProblem("busy", sentence, "Wait for its end, or retry in a minute.") from None
     except OSError as error:
-        if error.errno not in (
-            errno.ENOLCK,
-            errno.EOPNOTSUPP,
-            errno.ENOSYS,
-        ):  # some network disks have no locks
+        if error.errno not in _NO_LOCKS:
             raise
 
 
