@@ -30,7 +30,11 @@ def files(tmp_path) -> list[Outgoing]:
     """Two files that go whole and one that goes in three parts."""
     folder = tmp_path / "fastq"
     folder.mkdir()
-    sizes = {"S1_S1_R1_001.fastq.gz": 1000, "S1_S1_R2_001.fastq.gz": 2000, "S2_S2_R1_001.fastq.gz": 2 * PART + 7}
+    sizes = {
+        "S1_S1_R1_001.fastq.gz": 1000,
+        "S1_S1_R2_001.fastq.gz": 2000,
+        "S2_S2_R1_001.fastq.gz": 2 * PART + 7,
+    }
     return [make_file(folder / name, size) for name, size in sizes.items()]
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 _HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
@@ -17,6 +18,12 @@ class Request:
     path: str  # with the query
     headers: dict[str, str]
     body: bytes
+
+    @property
+    def part(self) -> int:
+        """The number of the part that is sent, not that of the probe; 0 where it is none."""
+        number = parse_qs(urlsplit(self.path).query).get("partNumber", ["0"])[0]
+        return 0 if "checksum-probe" in self.path else int(number)
 
 
 @dataclass

@@ -46,7 +46,9 @@ class RcloneServer:
 
     def objects(self) -> dict[str, bytes]:
         """What a client can see, by key; the server hides files that are half written."""
-        paths = [path for path in self.bucket.rglob("*") if path.is_file() and not path.name.startswith(".rclone_")]
+        paths = [
+            path for path in self.bucket.rglob("*") if path.is_file() and not path.name.startswith(".rclone_")
+        ]
         return {str(path.relative_to(self.bucket)): path.read_bytes() for path in paths}
 
     def _wait_until_it_answers(self) -> None:

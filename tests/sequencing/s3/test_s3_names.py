@@ -20,7 +20,22 @@ def test_a_second_conversion_stands_beside_the_first():
     assert replace(RUN, attempt=3).prefix("lab") == "lab/MUSCLE/M00879_31_3/"
 
 
-HOSTILE = ["", "../x", "/etc", "a/b", "a\0b", "a\nb", "-rf", "CON", "default", "..", ".", "a b", "é", "x" * 101]
+HOSTILE = [
+    "",
+    "../x",
+    "/etc",
+    "a/b",
+    "a\0b",
+    "a\nb",
+    "-rf",
+    "CON",
+    "default",
+    "..",
+    ".",
+    "a b",
+    "é",
+    "x" * 101,
+]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -43,7 +58,9 @@ def test_promise_49_no_key_of_a_run_that_cannot_be(run_number, attempt):
         project_prefix("lab", "MUSCLE", "M00879", run_number, attempt)
 
 
-@pytest.mark.parametrize("name", ["", "../S1.gz", "/S1.gz", "a//S1.gz", "-S1.gz", "S1\n.gz", "meta.json", "x" * 1100])
+@pytest.mark.parametrize(
+    "name", ["", "../S1.gz", "/S1.gz", "a//S1.gz", "-S1.gz", "S1\n.gz", "meta.json", "x" * 1100]
+)
 def test_promise_49_a_hostile_file_name_is_refused_before_the_server_is_asked(name, upload, line, tmp_path):
     with pytest.raises(ValueError, match="must not stand"):
         upload(outgoing=[Outgoing(tmp_path / "any", name, 1)])
