@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 from zlib import crc32
 
@@ -72,9 +72,13 @@ def deliveries(request: HttpRequest) -> HttpResponse:
 
 
 def _listed() -> QuerySet[Delivery]:
-    """Deliveries, newest first, each with its experiment where a scan knows the run."""
+    return _with_experiment(_with_steps(Delivery.objects.newest_first()))
+
+
+def _with_experiment(queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Each with the name of its experiment, where a scan knows the run."""
     of_run = SequencingRun.objects.filter(identity=OuterRef("identity")).values("experiment__name")
-    return _with_steps(Delivery.objects.newest_first()).annotate(experiment=Subquery(of_run[:1]))
+    return queryset.annotate(experiment=Subquery(of_run[:1]))
 
 
 def _with_steps(queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
@@ -87,11 +91,8 @@ def _in_need_first() -> QuerySet[Delivery]:
     """What needs a person; folders that are no runs come last, for there may be many."""
     is_run = Case(When(state=DeliveryState.UNRECOGNISED, then=Value(1)), default=Value(0))
     failed = DeliveryStep.objects.filter(delivery=OuterRef("pk"), state=StepState.FAILED)
-    experiment = SequencingRun.objects.filter(identity=OuterRef("identity")).values("experiment__name")
-    in_need = Delivery.objects.needing_a_person().annotate(
-        may_retry=Exists(failed), experiment=Subquery(experiment[:1])
-    )
-    return in_need.order_by(is_run, "-found_at", "-pk")
+    in_need = Delivery.objects.needing_a_person().annotate(may_retry=Exists(failed))
+    return _with_experiment(in_need).order_by(is_run, "-found_at", "-pk")
 
 
 def _totals() -> dict[str, int]:
@@ -113,7 +114,7 @@ class Folder:
 
     path: str
     state: looks.State
-    looked_at: Any
+    looked_at: datetime | None
     reason: str
     remedy: str
 
@@ -307,13 +308,12 @@ CONVERT_AGAIN = Action(
 
 def _actions(delivery: Delivery) -> list[Action]:
     """What may be decided about it as it stands; retrying and overriding stand at the step that failed."""
-    states = {step.kind: step.state for step in delivery.steps.all()}
-    was_converted = states.get(StepKind.CONVERT) == StepState.DONE and states.get(StepKind.UPLOAD) not in BUSY
+    steps = delivery.steps.all()
     offered = {
         RELEASE: delivery.is_held,
-        HOLD: states and not delivery.is_held and delivery.state != DeliveryState.GONE,
+        HOLD: steps and not delivery.is_held and delivery.state != DeliveryState.GONE,
         DELIVER_NOW: decisions.can_be_forced(delivery),
-        CONVERT_AGAIN: was_converted,
+        CONVERT_AGAIN: decisions.can_be_converted_again(steps),
     }
     return [action for action, is_offered in offered.items() if is_offered]
 
