@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -11,6 +11,8 @@ from .delivery_log import note
 from .delivery_states import refresh_state
 from .models import Delivery, DeliveryStep
 from .models.deliveries import DeliveryState, StepKind, StepState
+
+FASTQS_IN_THE_WAY = "conflict"  # how the step Convert says so
 
 CAN_BE_FORCED = (
     DeliveryState.SEQUENCING,
@@ -101,10 +103,8 @@ def convert_again(delivery: Delivery, user: User | None, reason: str) -> None:
     """Demultiplex anew, under a new number, and upload that; what is there stays as it is."""
     reason = _needed(reason)
     with transaction.atomic():
-        steps = {step.kind: step for step in delivery.steps.select_for_update()}
-        convert, upload = steps.get(StepKind.CONVERT), steps.get(StepKind.UPLOAD)
-        busy = (StepState.QUEUED, StepState.RUNNING)
-        if convert is None or upload is None or convert.state != StepState.DONE or upload.state in busy:
+        steps = list(delivery.steps.select_for_update())
+        if not can_be_converted_again(steps):
             raise DecisionRefused(
                 f"{delivery.name} has no finished conversion to replace.", "Wait until its steps have ended."
             )
@@ -118,9 +118,20 @@ def convert_again(delivery: Delivery, user: User | None, reason: str) -> None:
             user=user,
             reason=reason,
         )
-        for step in (convert, upload):
-            _reset(step)
+        for step in steps:
+            if step.kind in (StepKind.CONVERT, StepKind.UPLOAD):
+                _reset(step)
         refresh_state(delivery)
+
+
+def can_be_converted_again(steps: Iterable[DeliveryStep]) -> bool:
+    """Whether FASTQs are there, of this delivery or in its way, and no step works with them."""
+    by_kind = {step.kind: step for step in steps}
+    convert, upload = by_kind.get(StepKind.CONVERT), by_kind.get(StepKind.UPLOAD)
+    if convert is None or upload is None or upload.state in (StepState.QUEUED, StepState.RUNNING):
+        return False
+    is_in_the_way = convert.state == StepState.FAILED and convert.code == FASTQS_IN_THE_WAY
+    return convert.state == StepState.DONE or is_in_the_way
 
 
 def _failed_step(delivery: Delivery) -> DeliveryStep:
