@@ -89,10 +89,10 @@ def _with_steps(queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 def _in_need_first() -> QuerySet[Delivery]:
     """What needs a person; folders that are no runs come last, for there may be many."""
-    is_run = Case(When(state=DeliveryState.UNRECOGNISED, then=Value(1)), default=Value(0))
+    runs_first = Case(When(state=DeliveryState.UNRECOGNISED, then=Value(1)), default=Value(0))
     failed = DeliveryStep.objects.filter(delivery=OuterRef("pk"), state=StepState.FAILED)
     in_need = Delivery.objects.needing_a_person().annotate(may_retry=Exists(failed))
-    return _with_experiment(in_need).order_by(is_run, "-found_at", "-pk")
+    return _with_experiment(in_need).order_by(runs_first, "-found_at", "-pk")
 
 
 def _totals() -> dict[str, int]:
