@@ -52,10 +52,10 @@ if [ "${1:-}" != lint ]; then
         left_out+=("browser tests: no chromium (as root on Debian this script installs it)")
     has_program PicardCommandLine picard-tools ||
         left_out+=("conversions of real base calls: no picard-tools (as root on Debian this script installs it)")
-    step "Tests on SQLite" pytest -q -n "${PYTEST_WORKERS:-2}" --dist loadgroup
+    step "Tests on SQLite" pytest -q -n "${PYTEST_WORKERS:-2}"
     if url=$(postgres_url); then
         TEST_DATABASE_URL=$url step "Tests on PostgreSQL" \
-            pytest -q -n "${PYTEST_WORKERS:-2}" --dist loadgroup -m "not browser and not broker" tests/seqauto
+            pytest -q -n "${PYTEST_WORKERS:-2}" -m "not browser and not broker" tests/seqauto
     else
         left_out+=("tests on PostgreSQL: no server answers (TEST_DATABASE_URL names one)")
     fi

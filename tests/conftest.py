@@ -1,7 +1,9 @@
 """What all tests share: an archive to scan, a writer of run folders, and the corpus of real files."""
 
+import fcntl
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -12,6 +14,20 @@ from child_processes import Children, SlowDisk
 from sequencing import demo
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time(request) -> Iterator[None]:
+    """Tests marked `alone("name")` run one after the other, in whatever worker they are."""
+    mark = request.node.get_closest_marker("alone")
+    if mark is None:
+        yield
+        return
+    with open(
+        os.path.join(tempfile.gettempdir(), f"seqauto-tests-{os.getuid()}-{mark.args[0]}"), "w"
+    ) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ RABBITMQ = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:567
 pytestmark = [
     pytest.mark.broker,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("broker"),  # They share the queue's name on the machine's servers.
+    pytest.mark.alone("broker"),  # They share the queue's name on the machine's servers.
 ]
 
 

@@ -22,7 +22,7 @@ from seqauto.tasks.schedule import TASK
 pytestmark = [
     pytest.mark.broker,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("broker"),
+    pytest.mark.alone("broker"),
 ]
 
 WORKER = [

@@ -24,7 +24,6 @@ from sequencing.converters import (
 )
 from sequencing.demo import DemoRun, DemoSample, clusters_of, write_barcoded_run
 
-pytestmark = pytest.mark.xdist_group("picard")
 ROOT = Path(__file__).resolve().parents[3]
 
 READS = {"26W0031-01": 40, "26W0031-02": 25, "26W0031-03": 0}
