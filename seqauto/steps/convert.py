@@ -54,6 +54,8 @@ def _make(final: Path, work: Work, reading: RunReading, rules: DeliveryRules) ->
     partial = final.parent.with_name(f".{delivery.name}.{delivery.conversion}.partial")
     job = _job(reading, Path(delivery.path), partial, rules)
     on_board = onboard_fastqs(job.run_folder)
+    if on_board is None and (job.run_folder / "Analysis").is_dir():
+        _refuse(work, "on_board", "The instrument converts this run itself", [_ON_BOARD_IS_NOT_READY])
     figures = _adopt(work, on_board, partial) if on_board else _convert(work, job, rules)
     work.say("Reading every FASTQ to its end")
     verdict = judge(job, control_pattern=rules.control_pattern)
@@ -67,6 +69,14 @@ def _make(final: Path, work: Work, reading: RunReading, rules: DeliveryRules) ->
     }
     _publish(job.run_folder, partial, final, reading, figures)
     return figures
+
+
+_ON_BOARD_IS_NOT_READY = Problem(
+    "error",
+    "on_board_not_ready",
+    "its analysis in Analysis/ is not complete, or has made no FASTQs",
+    "Wait until it is complete, then retry; or override this to convert the run here.",
+)
 
 
 def fastqs_name(conversion: int) -> str:
