@@ -1,6 +1,7 @@
 """Verified copies of run folders, their manifests, and restoring from them. Sources are read only."""
 
 from .backup import DEFAULT_ALGORITHM, Backup, copy_verified, restore, verify
+from .files import THREADS
 from .listing import Entry, Listing, list_folder
 from .manifest import ALGORITHMS, Manifest, differences, read_manifest
 from .places import RESERVE_BYTES, check_space, manifest_path, space_needed
@@ -10,6 +11,7 @@ __all__ = [
     "ALGORITHMS",
     "DEFAULT_ALGORITHM",
     "RESERVE_BYTES",
+    "THREADS",
     "Backup",
     "CopyProblem",
     "Entry",

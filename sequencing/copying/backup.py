@@ -30,7 +30,8 @@ DEFAULT_ALGORITHM = "xxh3_128"
 Progress = Callable[[int, int], None]
 Stop = Callable[[], bool]
 Entries = tuple[Entry, ...]
-KEEP_THE_SOURCE = "Keep the source, move this copy elsewhere, then retry."
+_CHECK_THE_DISK = "Check the disk that it was written to, then retry."
+_KEEP_THE_SOURCE = "Keep the source, move this copy elsewhere, then retry."
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,22 +143,17 @@ def _list_source(source: Path) -> Listing:
         sentence = f"In {shown_path(source)}: {listed(special)}: a FIFO, socket or device, which is no data."
         raise unsafe(sentence, "Move it elsewhere, then retry.")
     if not listing.files:
-        raise CopyProblem(
-            "empty", f"{shown_path(source)} holds no file.", "Look whether its disk is mounted."
-        )
+        raise CopyProblem("empty", f"{shown_path(source)} holds no file.", "Is its disk mounted?")
     return listing
 
 
 def _copy(source: Path, partial: Path, listing: Listing, entries: Entries, work: Work) -> Manifest:
     """Copy `entries` into the partial folder, and return their manifest once the copy is proven."""
     make_folders_and_links(partial, entries)
-    manifest = Manifest(
-        work.algorithm, _with_hashes(entries, copy_files(source, partial, _files(entries), work))
-    )
+    hashes = copy_files(source, partial, _files(entries), work)
     finish_folders(source, partial, entries)
-    _refuse_damage(
-        partial, _read_back(partial, manifest, work), "Check the disk it was written to, then retry."
-    )
+    manifest = Manifest(work.algorithm, _with_hashes(entries, hashes))
+    _refuse_damage(partial, _read_back(partial, manifest, work), _CHECK_THE_DISK)
     _refuse_change(source, listing)
     return manifest
 
@@ -173,7 +169,7 @@ def _recognise(source: Path, listing: Listing, destination: Path, work: Work) ->
     _refuse_change(source, listing)
     if differ := differences(manifest, found):
         raise conflict(f"{shown_path(destination)} is there already with other content: {listed(differ)}.")
-    _refuse_damage(destination, _read_back(destination, manifest, work), KEEP_THE_SOURCE)
+    _refuse_damage(destination, _read_back(destination, manifest, work), _KEEP_THE_SOURCE)
     return manifest
 
 

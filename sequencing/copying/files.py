@@ -16,10 +16,11 @@ from pathlib import Path
 
 from .listing import Entry, folder_handle, folder_inside
 from .manifest import ALGORITHMS, Hasher
-from .problems import reading, shown_path, source_changed, stopped, writing
+from .problems import cannot_read, cannot_write, reading, shown_path, source_changed, stopped
 
 BUFFER_BYTES = 1 << 20
 THREADS = 4
+_PAGE = mmap.PAGESIZE
 _TELL_SECONDS = 0.5
 _MOST_FILES, _MOST_BYTES = 64, 64 << 20  # of a portion: so many files are open at once in each thread
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -112,7 +113,7 @@ def hash_files(folder: Path, files: Sequence[Entry], work: Work, *, from_disk: b
         return work.in_threads(hash_some, files)
 
 
-# ---- one file ----
+# ---- one file; no context managers here: with small files they cost as much as the copying ----
 
 
 class _Copies:
@@ -133,79 +134,94 @@ class _Copies:
         for _path, handle in self._open:
             os.close(handle)
 
-    def create(self, entry: Entry) -> int:
+    def create(self, entry: Entry) -> None:
         path = f"{self._destination}/{entry.path}"
-        with writing(path):
-            handle = os.open(_name_of(entry), _NEW_FILE, 0o600, dir_fd=self._folder)
-        self._open.append((path, handle))
-        return handle
+        try:
+            self._open.append((path, os.open(_name_of(entry), _NEW_FILE, 0o600, dir_fd=self._folder)))
+        except OSError as error:
+            raise cannot_write(path, error) from error
 
     def write(self, data: memoryview) -> None:
         path, handle = self._open[-1]
-        with writing(path):
+        try:
             while data:
                 data = data[os.write(handle, data) :]
+        except OSError as error:
+            raise cannot_write(path, error) from error
 
     def finish(self, entry: Entry) -> None:
         path, handle = self._open[-1]
-        with writing(path):
+        try:
             os.utime(handle, ns=(entry.mtime_ns, entry.mtime_ns))
             os.fchmod(handle, entry.mode)
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)  # starts to write, and waits for nothing
+        except OSError as error:
+            raise cannot_write(path, error) from error
 
     def settle(self) -> None:
         while self._open:
             path, handle = self._open.pop()
-            with writing(path):
+            try:
                 try:
                     os.fsync(handle)
                 finally:
                     os.close(handle)
+            except OSError as error:
+                raise cannot_write(path, error) from error
 
 
 def _copy_file(entry: Entry, reads: int, source: Path, copies: _Copies, work: Work) -> str:
-    with _opened(entry, reads, source) as original:
-        copies.create(entry)
-        hasher, size = work.hasher(), 0
-        for data in _read(original, entry.size, work):
-            hasher.update(data)
-            copies.write(data)
-            size += len(data)
-        copies.finish(entry)
+    hasher, size = work.hasher(), 0
+    try:
+        original = _open_to_read(entry, reads)
+        try:
+            copies.create(entry)
+            for data in _read(original, entry.size, work):
+                hasher.update(data)
+                copies.write(data)
+                size += len(data)
+            copies.finish(entry)
+        finally:
+            os.close(original)
+    except OSError as error:
+        raise cannot_read(f"{source}/{entry.path}", error) from error
     if size != entry.size:
         raise source_changed(f"{shown_path(f'{source}/{entry.path}')} changed its size while it was copied.")
     return hasher.hexdigest()
 
 
 def _hash_file(entry: Entry, reads: int, folder: Path, work: Work, from_disk: bool) -> str:
-    with _opened(entry, reads, folder) as original:
-        if from_disk:
-            _pass_memory_by(original)
-        hasher = work.hasher()
-        for data in _read(original, entry.size, work):
-            hasher.update(data)
-        return hasher.hexdigest()
-
-
-@contextmanager
-def _opened(entry: Entry, folder: int, root: Path) -> Iterator[int]:
-    """A handle of a file to read; all that fails within failed at reading it."""
-    path = f"{root}/{entry.path}"
-    with reading(path):
-        handle = os.open(_name_of(entry), _OLD_FILE, dir_fd=folder)
+    hasher = work.hasher()
+    try:
+        original = _open_to_read(entry, reads)
         try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise source_changed(f"{shown_path(path)} was a file and is none any more.")
-            yield handle
+            if from_disk:
+                _pass_memory_by(original)
+            for data in _read(original, entry.size, work):
+                hasher.update(data)
         finally:
-            os.close(handle)
+            os.close(original)
+    except OSError as error:
+        raise cannot_read(f"{folder}/{entry.path}", error) from error
+    return hasher.hexdigest()
+
+
+def _open_to_read(entry: Entry, folder: int) -> int:
+    handle = os.open(_name_of(entry), _OLD_FILE, dir_fd=folder)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise source_changed(f"{shown_path(entry.path)} was a file and is none any more.")
 
 
 def _read(handle: int, size: int, work: Work) -> Iterator[memoryview]:
     """The content of a file of `size` bytes, piece by piece, in the one buffer of this thread."""
-    buffer = _own.buffer
-    done = 0
-    while done < size and (count := _read_some(handle, buffer)):
+    buffer, done = _own.buffer, 0
+    while done < size:
+        wanted = -(-(size - done) // _PAGE) * _PAGE  # the kernel pins each page it is offered, used or not
+        count = _read_some(handle, buffer[:wanted])
+        if not count:
+            return
         done += count
         work.note(count)
         yield buffer[:count]

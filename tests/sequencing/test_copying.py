@@ -352,7 +352,9 @@ def test_promise_15_a_folder_exchanged_for_a_link_during_the_copy_is_not_followe
     assert refused(run / "Data" / "L001", backup.with_name("other")).code == "source_changed"
 
 
-@pytest.mark.parametrize("name", [b"tab\there", b"line\nbreak", b"\xff\xfe", "Ü ☃".encode(), b"back\\slash", b"-rf", b" "])
+@pytest.mark.parametrize(
+    "name", [b"tab\there", b"line\nbreak", b"\xff\xfe", "Ü ☃".encode(), b"back\\slash", b"-rf", b" "]
+)
 def test_promise_15_odd_names_are_copied_and_recorded_faithfully(run, backup, name):
     path = os.path.join(os.fsencode(run), b"Data", name)
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
@@ -404,7 +406,7 @@ def test_promise_15_deep_folders_are_copied_and_too_deep_ones_told_of(run, backu
 # ---- restoring ----
 
 
-def test_promise_16_restoring_gives_the_manifest_exactly(run, backup, tmp_path):
+def test_promise_16_restoring_gives_the_manifest_exactly(run, backup):
     (run / "link").symlink_to("RunInfo.xml")
     made = copy(run, backup)
     before = content(run)
@@ -421,7 +423,7 @@ def test_promise_16_restoring_gives_the_manifest_exactly(run, backup, tmp_path):
 def test_promise_16_a_damaged_backup_is_not_restored(run, backup, tmp_path):
     copy(run, backup)
     flip_a_byte(backup / "RunInfo.xml")
-    with pytest.raises(CopyProblem, match="RunInfo.xml has another content") as caught:
+    with pytest.raises(CopyProblem, match=r"RunInfo\.xml has another content") as caught:
         restore(backup, tmp_path / "restored", reserve=0)
     assert caught.value.code == "damaged"
     assert not (tmp_path / "restored").exists()

@@ -109,7 +109,7 @@ def test_promise_10_an_error_that_shows_at_sync_only_gets_no_final_name(run, ima
     assert ".run.partial" in problem.sentence
 
 
-def test_promise_10_a_source_that_cannot_be_read_to_its_end_gets_no_copy(image_disk, tmp_path, mount):
+def test_promise_10_a_source_that_cannot_be_read_to_its_end_gets_no_copy(image_disk, tmp_path):
     disk, image = image_disk("disk")
     write_run(disk / "run")
     subprocess.run(["umount", disk], check=True)
