@@ -125,7 +125,7 @@ class Sender:
         checksum = {"ChecksumCRC32": crc32_base64(zlib.crc32(body))} if self.server_checks else {}
         answer = self.calls.ask("upload_part", **transfer.where, PartNumber=number, Body=body, **checksum)
         with transfer.lock:
-            transfer.parts_sent.append({"PartNumber": number, "ETag": answer["ETag"], **checksum})
+            transfer.parts_sent.append({"PartNumber": number, "ETag": answer.get("ETag", ""), **checksum})
             is_last = len(transfer.parts_sent) == transfer.file.part_count
         if is_last:
             self._complete(transfer)

@@ -42,7 +42,7 @@ def error(status: int, code: str) -> Answer:
 
 
 class FaultyProxy:
-    """Faults are functions of a request and of "ask the server"; one that returns None cuts the connection."""
+    """Faults are functions of a request and of "ask the server"; to return None cuts the connection."""
 
     def __init__(self, port: int) -> None:
         self.server_port = port

@@ -1,7 +1,6 @@
-"""Promise 55: the wrong bucket or account is refused before the first byte. And what only Amazon has, by moto."""
+"""Promise 55: the wrong bucket or account is refused before the first byte. And what only Amazon has."""
 
 import base64
-import re
 import zlib
 
 import pytest
@@ -65,7 +64,7 @@ def test_promise_55_a_bucket_that_is_not_there_is_refused_before_the_first_byte(
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(403, "no_access"), (400, "expired_credentials"), (301, "no_bucket")]
+    ("status", "code"), [(403, "no_access"), (400, "expired_credentials"), (404, "no_bucket")]
 )
 def test_promise_55_what_a_look_at_the_bucket_says_is_told(status, code, line):
     """HEAD is answered without words."""
@@ -93,12 +92,14 @@ class MotoProxy(FaultyProxy):
     def ask(self, request):
         url = f"https://s3.us-east-1.amazonaws.com{request.path}"
         headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
-        answer = requests.request(request.method, url, headers=headers, data=request.body, timeout=60)
+        answer = requests.request(
+            request.method, url, headers=headers, data=request.body, timeout=60, stream=True
+        )
         kept = {"content-length", "date", "server", "connection", "transfer-encoding", "content-encoding"}
         told = [(name, value) for name, value in answer.headers.items() if name.lower() not in kept]
         if request.method == "HEAD":
             told.append(("Content-Length", answer.headers.get("Content-Length", "0")))
-        return Answer(answer.status_code, told, answer.content)
+        return Answer(answer.status_code, told, b"" if request.method == "HEAD" else answer.content)
 
 
 def refuse_wrong_checksums(request, ask):
@@ -157,7 +158,7 @@ def test_promise_24_a_checked_crc32_proves_what_an_etag_cannot(which, proof, ama
 
     def fault(request, ask):
         answer = refuse_wrong_checksums(request, ask)
-        if answer.status == 200 and re.search(r"\.gz(\?uploadId|$)", request.path):
+        if answer.status == 200 and ".gz" in request.path and not request.part:
             answer.headers = [
                 h for h in answer.headers if h[0].lower() not in ("etag", "x-amz-checksum-crc32")
             ]

@@ -1,4 +1,4 @@
-"""Promise 24: what proves that our bytes stand in S3, and what does not. Promise 27: meta.json comes after."""
+"""Promise 24: what proves that our bytes stand in S3, and what does not. Promise 27: meta.json is last."""
 
 import base64
 import zlib

@@ -6,9 +6,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path.cwd()), str(Path(__file__).parent)]
 
-from uploading import BUCKET, NOW, QUICK, RUN, make_client
+from uploading import BUCKET, NOW, QUICK, RUN, make_client  # noqa: E402
 
-from sequencing.s3 import Options, Outgoing, upload_project
+from sequencing.s3 import Options, Outgoing, upload_project  # noqa: E402
 
 endpoint, files = json.loads(sys.argv[1])
 options = Options(**QUICK)
