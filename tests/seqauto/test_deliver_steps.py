@@ -1,0 +1,471 @@
+"""What back up and convert make of disks, sheets and converters that are not as they should be."""
+
+import gzip
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from child_processes import wait_until
+from delivering import deliver, delivery_of, land_run, look, rules_for, snapshot, state_of, step_of, work
+from delivering_faults import (
+    HANG,
+    begin_again,
+    fastq_made,
+    fastqs_made,
+    hanging,
+    instruct_converter,
+    is_alive,
+    starts,
+)
+
+from seqauto import decisions, deliveries
+from seqauto.decisions import DecisionRefused
+from seqauto.models.deliveries import DeliveryState, StepState
+from sequencing.demo import DemoSample
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def rules(tmp_path):
+    """A lab without S3: its deliveries come to rest at the upload, which names no bucket."""
+    return rules_for(tmp_path)
+
+
+def no_bucket_only(run: Path) -> bool:
+    return step_of(run, "convert").state == StepState.DONE and step_of(run, "upload").code == "no_bucket"
+
+
+def failed(run: Path, kind: str, code: str):
+    """The step, which failed for this reason and says what to do."""
+    step = step_of(run, kind)
+    assert (step.state, step.code, step.traceback) == (StepState.FAILED, code, ""), (
+        step.error + step.traceback
+    )
+    assert step.remedy
+    delivery = delivery_of(run)
+    assert (delivery.state, delivery.reason, delivery.remedy) == (
+        DeliveryState.WAITING,
+        step.error,
+        step.remedy,
+    )
+    return step
+
+
+def retry(run: Path, rules) -> None:
+    decisions.retry(delivery_of(run), None)
+    deliver(rules)
+
+
+def settle(rules) -> list[int]:
+    """Look until back up is queued; returns that step."""
+    for _ in range(5):
+        if steps := look(rules):
+            return steps
+    raise AssertionError("nothing settled")
+
+
+# ---- back up ----
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    folder = tmp_path / "small disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
+    if done.returncode:
+        pytest.skip("needs the right to mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_promise_10_a_full_backup_disk_waits_for_a_person_and_other_runs_go_on(rules, small_disk):
+    going_on = land_run(rules, number=1)
+    work(settle(rules)[:1], replace(rules, parallel=0))  # back up only
+    assert step_of(going_on, "back_up").state == StepState.DONE
+    full = replace(rules, backup_dir=small_disk)
+    run = land_run(full, number=2)
+    before = snapshot(run)
+    deliver(full)
+    step = failed(run, "back_up", "no_space")
+    assert str(small_disk) in step.error
+    assert "Make room" in step.remedy
+    assert no_bucket_only(going_on)
+    assert list(small_disk.iterdir()) == []
+    assert snapshot(run) == before
+    retry(run, rules)
+    assert no_bucket_only(run)
+
+
+@pytest.mark.parametrize("kind", ["back_up", "convert"])
+def test_promise_10_a_folder_that_is_not_mounted_is_never_made(rules, kind):
+    folder = {"back_up": rules.backup_dir, "convert": rules.fastq_dir}[kind]
+    folder.rmdir()
+    run = land_run(rules)
+    deliver(rules)
+    step = failed(run, kind, "no_folder")
+    assert str(folder) in step.error
+    assert "Mount" in step.remedy
+    assert not folder.exists()
+    folder.mkdir()
+    retry(run, rules)
+    assert no_bucket_only(run)
+
+
+def test_promise_12_a_source_that_is_written_during_the_copy_is_never_backed_up(rules):
+    run = land_run(rules)
+    steps = settle(rules)
+    ended = threading.Event()
+
+    def write() -> None:
+        with (run / "late.log").open("ab", buffering=0) as file:
+            while not ended.wait(0.0005):
+                file.write(b"x")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        wait_until((run / "late.log").exists, "the instrument writes again")
+        deliveries.work_on(steps[0], rules)
+    finally:
+        ended.set()
+        writer.join()
+    failed(run, "back_up", "source_changed")
+    assert [path for path in rules.backup_dir.iterdir() if not path.name.startswith(".")] == []
+    deliver(rules)  # the look sees that files changed, and the run begins again by itself
+    assert no_bucket_only(run)
+    assert snapshot(rules.backup_dir / run.name) == snapshot(run)
+
+
+def test_promise_14_an_older_copy_stays_as_it_is_when_it_cannot_be_verified(rules):
+    run = land_run(rules)
+    deliver(rules)
+    copy = rules.backup_dir / run.name / "RunInfo.xml"
+    status, content = copy.stat(), copy.read_bytes()
+    copy.write_bytes(content[:-2] + b"\0" + content[-1:])
+    os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+    before = snapshot(rules.backup_dir)
+    begin_again(run, "back_up", rules)
+    step = failed(run, "back_up", "damaged")
+    assert "RunInfo.xml" in step.error
+    assert snapshot(rules.backup_dir) == before
+
+
+def test_promise_14_a_run_that_changed_leaves_the_copy_of_what_it_was(rules):
+    run = land_run(rules)
+    deliver(rules)
+    before = snapshot(rules.backup_dir)
+    (run / "RunInfo.xml").write_text((run / "RunInfo.xml").read_text() + "\n")
+    deliver(rules)
+    step = failed(run, "back_up", "conflict")
+    assert "RunInfo.xml" in step.error
+    assert snapshot(rules.backup_dir) == before
+
+
+# ---- every step once more ----
+
+
+def test_every_step_done_again_comes_to_the_same(tmp_path, s3_server):
+    rules = rules_for(tmp_path, s3_server)
+    run = land_run(rules)
+    deliver(rules)
+    instruct_converter(rules, "raise SystemExit('nobody needs it')")
+    made, objects = snapshot(tmp_path / "fastq"), s3_server.objects()
+    for kind in ("back_up", "convert", "upload"):
+        first = step_of(run, kind).figures
+        begin_again(run, kind, rules)
+        assert state_of(run) == DeliveryState.DELIVERED, step_of(run, kind).error
+        again = step_of(run, kind).figures
+        changed = {key for key in first if first[key] != again[key]}
+        assert changed <= {"verified_at", "already_there", "projects"}
+    before, after = (
+        [{**project, "uploaded_at": "", "verified_by": ""} for project in figures["projects"]]
+        for figures in (first, again)
+    )
+    assert before == after
+    assert (snapshot(tmp_path / "fastq"), s3_server.objects()) == (made, objects)
+    assert starts(rules) == 0
+
+
+# ---- what the converter made ----
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def exchange_index(path: Path) -> None:
+    text = gzip.decompress(path.read_bytes()).decode()
+    index = text.splitlines()[0].rpartition(":")[2]
+    path.write_bytes(gzip.compress(text.replace(index, "T" * 10 + "+" + "G" * 10).encode()))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "says"),
+    [
+        (Path.unlink, "missing_fastq", "1 FASTQ is missing"),
+        (cut, "truncated_fastq", "middle of its gzip stream"),
+        (exchange_index, "wrong_sample", "TTTTTTTTTT+GGGGGGGGGG"),
+        (lambda path: shutil.copy(path, path.with_name("Nobody_S9_L001_R1_001.fastq.gz")), "unexpected_fastq", "Nobody"),
+    ],
+    ids=["missing", "truncated", "of the wrong sample", "unexpected"],
+)  # fmt: skip
+def test_promise_18_exit_0_with_wrong_fastqs_is_a_failure(rules, spoil, code, says):
+    run = land_run(rules)
+    whole = {path: path.read_bytes() for path in fastqs_made(rules, run).rglob("*.gz")}
+    spoil(fastq_made(rules, run, "*-02_S2_L001_R1_*"))
+    deliver(rules)
+    step = failed(run, "convert", "fastqs")
+    assert [problem["code"] for problem in step.problems] == [code]
+    assert says in step.error
+    assert not (rules.fastq_dir / run.name).exists()
+    for path in fastqs_made(rules, run).rglob("*.gz"):
+        path.unlink()
+    for path, content in whole.items():
+        path.write_bytes(content)
+    retry(run, rules)
+    assert no_bucket_only(run)
+
+
+def test_promise_18_an_empty_sample_is_a_warning(rules):
+    run = land_run(rules, empty=["*-02_S2_*"])
+    deliver(rules)
+    step = step_of(run, "convert")
+    assert step.state == StepState.DONE, step.error
+    assert [warning["code"] for warning in step.figures["warnings"]] == ["empty_fastq"]
+    assert no_bucket_only(run)
+
+
+def test_a_converter_that_fails_says_so_with_its_log(rules):
+    run = land_run(rules)
+    instruct_converter(rules, "sys.exit('Sample sheet: something only Illumina knows')")
+    deliver(rules)
+    step = failed(run, "convert", "failed")
+    assert "something only Illumina knows" in step.error
+    assert "something only Illumina knows" in Path(step.log).read_text()
+    assert not (rules.fastq_dir / run.name).exists()
+
+
+def test_promise_19_a_converter_that_hangs_is_ended_with_its_children(rules):
+    run = land_run(rules)
+    instruct_converter(rules, HANG)
+    deliver(replace(rules, converter=replace(rules.converter, silence_minutes=1 / 60)))
+    step = failed(run, "convert", "silent")
+    assert "said and wrote nothing" in step.error
+    assert len(hanging(rules)) == 2
+    assert not any(map(is_alive, hanging(rules)))
+    assert not (rules.fastq_dir / run.name).exists()
+
+
+def test_promise_19_a_converter_that_says_too_much_fills_neither_disk_nor_page(rules):
+    run = land_run(rules)
+    instruct_converter(rules, "for _ in range(100_000): print('x' * 100, file=sys.stderr)\nsys.exit(3)")
+    deliver(rules)
+    step = failed(run, "convert", "failed")
+    assert Path(step.log).stat().st_size < 3_000_000
+    assert len(step.error) < 1000
+
+
+def test_a_run_without_any_converter_waits(rules):
+    run = land_run(rules)
+    deliver(replace(rules, converter=replace(rules.converter, programs={"bcl-convert": "/nowhere"})))
+    assert "bcl-convert" in failed(run, "convert", "no_converter").error
+
+
+# ---- sheets ----
+
+
+def test_promise_21_a_sheet_edited_during_the_conversion_stops_it(rules):
+    run = land_run(rules)
+    instruct_converter(rules, "(run / 'SampleSheet.csv').open('a').write('# edited\\n')")
+    deliver(rules)
+    assert "SampleSheet.csv was changed" in failed(run, "convert", "sheet_changed").error
+    assert not (rules.fastq_dir / run.name).exists()
+
+
+BAD_SAMPLES = [
+    DemoSample("A", index="AAAACCCC", index2="GGGGTTTT"),
+    DemoSample("B", index="AAAACCCC", index2="GGGGTTTT"),
+    DemoSample("C", index="ACGTACG", index2="ACGTACGT"),
+]
+
+
+def test_promise_22_every_error_of_a_sheet_is_listed_before_anything_is_converted(rules):
+    run = land_run(rules, samples=BAD_SAMPLES)
+    instruct_converter(rules, "")
+    deliver(rules)
+    step = failed(run, "convert", "sheet")
+    assert {problem["code"] for problem in step.problems} == {"duplicate_index", "mixed_index_lengths"}
+    assert all(problem["row"] and problem["remedy"] for problem in step.problems)
+    assert "and 1 more" in step.error
+    assert starts(rules) == 0
+    assert not list(rules.fastq_dir.glob("*"))
+
+
+def test_promise_22_named_errors_may_be_overridden_with_a_reason(rules):
+    run = land_run(rules, samples=BAD_SAMPLES)
+    deliver(rules)
+    decisions.override(delivery_of(run), None, ["duplicate_index"], "one library, sequenced twice")
+    deliver(rules)
+    step = failed(run, "convert", "sheet")
+    assert [problem["code"] for problem in step.problems] == ["mixed_index_lengths"]
+    decisions.override(delivery_of(run), None, ["mixed_index_lengths"], "cut by the kit")
+    deliver(rules)
+    assert no_bucket_only(run)
+
+
+HOSTILE = [
+    "../../etc",
+    "/etc/passwd",
+    "-rf",
+    "CON",
+    "a b\u202e",
+    "Undetermined",
+    "a;touch x",
+    "$(touch x)",
+    "é",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("column", ["sample_id", "project"])
+def test_promise_49_hostile_names_are_refused_whatever_anybody_decides(rules, name, column):
+    good = {"sample_id": "A", "project": "Panel", "index": "AAAACCCC", "index2": "GGGGTTTT"}
+    run = land_run(rules)
+    rows = "Sample_ID,Sample_Project,index,index2\n{sample_id},{project},{index},{index2}\n"
+    sheet = "[Header]\nIEMFileVersion,4\n[Data]\n" + rows.format(**{**good, column: name})
+    (run / "SampleSheet.csv").write_text(sheet)
+    instruct_converter(rules, "")
+    deliver(rules)
+    step = failed(run, "convert", "sheet")
+    codes = {problem["code"] for problem in step.problems} & {"hostile_name", "unsafe_name"}
+    assert codes, step.problems
+    with pytest.raises(DecisionRefused):
+        decisions.override(delivery_of(run), None, sorted(codes), "we have always called it so")
+    delivery = delivery_of(run)
+    delivery.overrides = [problem["code"] for problem in step.problems]
+    delivery.save()
+    retry(run, rules)
+    assert step_of(run, "convert").state == StepState.FAILED
+    assert starts(rules) == 0
+    assert not (rules.fastq_dir / run.name).exists()
+
+
+# ---- FASTQs that are there already ----
+
+
+def test_fastqs_that_got_their_name_before_the_worker_died_are_found(rules):
+    run = land_run(rules)
+    deliver(rules)
+    figures = step_of(run, "convert").figures
+    instruct_converter(rules, "raise SystemExit(1)")
+    begin_again(run, "convert", rules)
+    assert step_of(run, "convert").figures == figures
+    assert starts(rules) == 0
+
+
+def edit_sheet(run: Path, made: Path) -> None:
+    text = (run / "SampleSheet.csv").read_text()
+    (run / "SampleSheet.csv").write_text(text.replace("Investigator", "Somebody") + "# another\n")
+
+
+def lose_a_fastq(run: Path, made: Path) -> None:
+    next(made.rglob("*.fastq.gz")).unlink()
+
+
+def forget_the_record(run: Path, made: Path) -> None:
+    (made / "seqauto_conversion.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (edit_sheet, "made with another sample sheet"),
+        (lose_a_fastq, "is gone or has another size"),
+        (forget_the_record, "was not made here"),
+    ],
+)
+def test_other_fastqs_in_the_way_are_a_conflict_that_converting_again_solves(rules, spoil, says):
+    run = land_run(rules)
+    deliver(rules)
+    made = rules.fastq_dir / run.name / "Unaligned"
+    spoil(run, made)
+    before = snapshot(made)
+    begin_again(run, "convert", rules)
+    step = failed(run, "convert", "conflict")
+    assert says in step.error
+    assert "Convert again" in step.remedy
+    decisions.convert_again(delivery_of(run), None, "as the page says")
+    deliver(rules)
+    assert no_bucket_only(run)
+    assert step_of(run, "convert").figures["folder"] == f"{made}_2"
+    assert snapshot(made) == before
+
+
+def test_fastqs_of_base_calls_that_changed_since_are_not_taken_for_new_ones(rules):
+    run = land_run(rules)
+    deliver(rules)
+    (run / "Data/Intensities/BaseCalls/L001/C1.1/s_1_1101.bcl").write_bytes(b"\1\0\0\0\7")
+    shutil.move(rules.backup_dir / run.name, rules.backup_dir / "before")
+    shutil.move(rules.backup_dir / f"{run.name}.manifest.tsv", rules.backup_dir / "before.manifest.tsv")
+    deliver(rules)
+    assert "before files of the run changed" in failed(run, "convert", "conflict").error
+
+
+def test_what_a_killed_conversion_left_is_no_obstacle(rules):
+    run = land_run(rules)
+    partial = rules.fastq_dir / f".{run.name}.1.partial"
+    partial.mkdir()
+    (partial / "converter.json").write_text("{}")
+    (partial / "half.fastq.gz").write_bytes(b"half")
+    deliver(rules)
+    assert no_bucket_only(run)
+    assert not partial.exists()
+    assert not list(rules.fastq_dir.rglob("half.fastq.gz"))
+
+
+# ---- on board ----
+
+
+def demultiplexed_on_board(rules, run: Path) -> None:
+    data = run / "Analysis" / "1" / "Data"
+    (data / "BCLConvert").mkdir(parents=True)
+    shutil.copytree(fastqs_made(rules, run), data / "BCLConvert" / "fastq")
+    (data / "Secondary_Analysis_Complete.txt").touch()
+
+
+def test_fastqs_that_the_instrument_made_are_adopted(rules):
+    run = land_run(rules, instrument="NovaSeq X", lanes=1)
+    demultiplexed_on_board(rules, run)
+    instruct_converter(rules, "raise SystemExit(1)")
+    deliver(rules)
+    assert no_bucket_only(run), step_of(run, "convert").error
+    figures = step_of(run, "convert").figures
+    assert (figures["converter"], figures["adopted"], starts(rules)) == ("on board", True, 0)
+    assert [path.name for path in rules.fastq_dir.iterdir()] == [run.name]
+
+
+def test_what_a_killed_adoption_left_is_no_obstacle(rules):
+    run = land_run(rules, instrument="NovaSeq X", lanes=1)
+    demultiplexed_on_board(rules, run)
+    partial = rules.fastq_dir / f".{run.name}.1.partial"
+    partial.mkdir()
+    (partial / "half.fastq.gz").write_bytes(b"half")
+    partial.with_name(f"{partial.name}.manifest.tsv").write_text("of another try\n")
+    deliver(rules)
+    assert no_bucket_only(run), step_of(run, "convert").error
+    assert [path.name for path in rules.fastq_dir.iterdir()] == [run.name]
+
+
+def test_promise_18_fastqs_of_the_instrument_are_judged_too(rules):
+    run = land_run(rules, instrument="NovaSeq X", lanes=1)
+    cut(fastq_made(rules, run, "*-02_S2_L001_R1_*"))
+    demultiplexed_on_board(rules, run)
+    deliver(rules)
+    assert failed(run, "convert", "fastqs").problems[0]["code"] == "truncated_fastq"
+    assert not (rules.fastq_dir / run.name).exists()
