@@ -199,3 +199,4 @@ def test_lists_of_many_pages_are_read_to_their_end(amazon, upload, files, monkey
     client = amazon_client(amazon)
     upload(client=client)
     assert all(one.already_there for one in upload(client=client))
+    assert amazon.asked("GET", "continuation-token")

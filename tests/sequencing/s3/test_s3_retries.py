@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from faulty_proxy import error
-from uploading import BELOW, BUCKET, QUICK
+from uploading import BELOW, BUCKET
 
 from sequencing.s3 import Options, UploadProblem
 
@@ -134,7 +134,3 @@ def test_promise_26_a_stop_does_not_wait_for_a_long_pause(line, upload):
     with line.faulty(fault), pytest.raises(UploadProblem) as problem:
         upload(first_pause=1e6, longest_pause=1e6, stop=lambda: bool(line.asked("PUT", ".gz")))
     assert problem.value.code == "stopped"
-
-
-def test_options_of_the_tests_are_those_of_the_product():
-    assert Options(**QUICK).attempts == Options().attempts
