@@ -16,7 +16,9 @@ def refresh_state(delivery: Delivery) -> None:
     steps = list(delivery.steps.order_by("place"))
     if not delivery.has_settled():
         return
-    delivery.refresh_from_db(fields=["is_held", "delivered_at"])
+    delivery.refresh_from_db(fields=["is_held", "delivered_at", "gone_at"])
+    if delivery.gone_at and any(step.state != StepState.DONE for step in steps):
+        return  # nothing goes on until the folder is back, and the watcher says so
     failed = next((step for step in steps if step.state == StepState.FAILED), None)
     delivery.reason, delivery.remedy = (failed.error, failed.remedy) if failed else ("", "")
     if all(step.state == StepState.DONE for step in steps):

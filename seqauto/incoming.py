@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,18 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from sequencing.copying import CopyProblem, list_folder
-from sequencing.disk import DiskError, cycles_written, is_gone, read_metadata, walk_run
+from sequencing.disk import (
+    LONGEST_PATH,
+    TOO_LONG,
+    Discovery,
+    DiskError,
+    RunListing,
+    cycles_written,
+    is_gone,
+    printable,
+    read_metadata,
+    walk_run,
+)
 from sequencing.disk.walkers import start_walker
 from sequencing.kinds import kind_of_file
 from sequencing.reading import RunReading, read_run
@@ -33,6 +44,7 @@ from .models.deliveries import DeliveryState, StepKind, StepState
 
 log = logging.getLogger(__name__)
 
+LONGEST_NAME = 255
 LONGEST_LOOK = timedelta(minutes=30)  # after which another process may look in place of one that died
 
 
@@ -50,7 +62,8 @@ def look_at(root: str, rules: DeliveryRules) -> bool:
     except DiskError as failure:
         error = f"Incoming folder {failure}"
         remedy = (
-            "See that the disk is mounted and readable. Nothing was changed for it; it is looked at again."
+            "See that the disk is mounted and readable. Nothing was changed for it; it is looked at again. "
+            "If another disk is meant to stand there, put an empty file .seqauto_root on it."
         )
         log.warning("%s", error)
     finally:
@@ -70,31 +83,39 @@ def _claim(root: str) -> IncomingFolder | None:
 def _look(folder: IncomingFolder, rules: DeliveryRules) -> None:
     with start_walker() as walker:
         identity = walker.identify_root(folder.path)
-        if folder.device is not None and identity.device != folder.device and _knows_any(folder.path):
-            raise DiskError(f"{folder.path}: another disk stands here than before")
         found = walker.discover(folder.path, skip_marker="")
-    folder.device = identity.device
     known = {delivery.path: delivery for delivery in Delivery.objects.under([folder.path])}
+    runs = [path for path, _skipped in found.runs if len(path) <= LONGEST_PATH]
+    not_runs = _not_runs(found)
+    here = {*runs, *not_runs}
+    if folder.device not in (None, identity.device) and not identity.has_sentinel:
+        _refuse_another_disk(folder.path, known, here)
+    folder.device = identity.device
     settled = set(
         DeliveryStep.objects.filter(
             delivery__in=known.values(), kind=StepKind.SETTLE, state=StepState.DONE
         ).values_list("delivery", flat=True)
     )
-    for path, _skipped in found.runs:
+    for path in runs:
         delivery = known.get(path)
         if delivery and delivery.pk in settled and not delivery.gone_at:
             _look_for_changes(delivery, rules, timezone.now())
         else:
             _look_at_run(path, folder.path, delivery, rules)
-    for path in found.without_run:
-        if path not in known:
-            _record_unrecognised(path, folder.path)
-    here = {path for path, _skipped in found.runs} | set(found.without_run)
+    for path, why in not_runs.items():
+        if path not in known or known[path].gone_at:
+            _record_unrecognised(path, folder.path, *why)
     _notice_gone(known, here, found.unreadable)
 
 
-def _knows_any(root: str) -> bool:
-    return Delivery.objects.under([root]).exclude(state=DeliveryState.GONE).exists()
+def _refuse_another_disk(root: str, known: Mapping[str, Delivery], here: Set[str]) -> None:
+    """Raise DiskError where nothing of what lay here is to be seen.
+
+    Device numbers of network disks may change with every boot; a changed one only sharpens the ear.
+    """
+    before = [path for path, delivery in known.items() if not delivery.gone_at]
+    if before and here.isdisjoint(before):
+        raise DiskError(f"{root}: another disk stands here than before, without any of the runs known of it")
 
 
 # ---- one run ----
@@ -102,21 +123,34 @@ def _knows_any(root: str) -> bool:
 
 def _look_at_run(path: str, root: str, delivery: Delivery | None, rules: DeliveryRules) -> None:
     now = timezone.now()
-    reading = _read(path, rules, now)
-    if delivery is None or delivery.gone_at or delivery.state == DeliveryState.UNRECOGNISED:
+    listing = walk_run(path)
+    reading = _read(listing, rules, now)
+    if delivery is None or _begins_here(delivery, reading):
         delivery = _record_run(path, root, reading)
-    if delivery.identity is None and not _take_identity(delivery, reading):
+    if "" in listing.unreadable:
+        _set(delivery, DeliveryState.WAITING, "The run folder cannot be read.", _MAY_BE_READ)
         return
-    if delivery.has_settled():  # it was away, and is back
+    # RunInfo.xml may come later than the folder, and say otherwise than its name.
+    if delivery.identity != reading.identity and not _take_identity(delivery, reading):
         return
     _note_progress(delivery, reading, rules, now)
     if delivery.state == DeliveryState.SETTLING:
         _settle(delivery, reading, rules, now)
 
 
-def _read(path: str, rules: DeliveryRules, now: datetime) -> RunReading:
-    listing = walk_run(path)
-    folder = Path(path)
+def _begins_here(delivery: Delivery, reading: RunReading) -> bool:
+    """Whether a known folder is a run only now: it was none, was away, or another folder's place is free."""
+    other = _other_claim(delivery, reading) if delivery.state == DeliveryState.CONFLICT else None
+    is_free = other is not None and is_gone(other.path)
+    return bool(delivery.gone_at) or delivery.state == DeliveryState.UNRECOGNISED or is_free
+
+
+def _other_claim(delivery: Delivery, reading: RunReading) -> Delivery | None:
+    return Delivery.objects.filter(identity=reading.identity).exclude(pk=delivery.pk).first()
+
+
+def _read(listing: RunListing, rules: DeliveryRules, now: datetime) -> RunReading:
+    folder = Path(listing.folder)
     return read_run(
         folder.name,
         listing.files,
@@ -127,12 +161,15 @@ def _read(path: str, rules: DeliveryRules, now: datetime) -> RunReading:
 
 
 def _record_run(path: str, root: str, reading: RunReading) -> Delivery:
-    """A new delivery with its four steps; the old one where the folder was moved, or is back."""
+    """A new delivery with its four steps; the old one where the folder was moved, or is back.
+
+    An old one settles anew; its other steps stay as they are, unless its files turn out to have changed.
+    """
     delivery = Delivery.objects.filter(path=path, identity__isnull=False).first()
     moved = Delivery.objects.filter(identity=reading.identity).exclude(path=path).first()
     with transaction.atomic():
         if delivery is None and moved and is_gone(moved.path):
-            Delivery.objects.filter(path=path).delete()  # it was "not a run" until now
+            Delivery.objects.filter(path=path).delete()  # it was "not a run", or a conflict, until now
             delivery, what = moved, f"Moved from {moved.path} to {path}"
         elif delivery is None:
             delivery, _is_new = Delivery.objects.get_or_create(path=path)
@@ -143,16 +180,19 @@ def _record_run(path: str, root: str, reading: RunReading) -> Delivery:
         note(delivery, what)
         delivery.gone_at, delivery.progress_at = None, timezone.now()
         delivery.state, delivery.reason, delivery.remedy = DeliveryState.SEQUENCING, "", ""
-        delivery.save()
+        delivery.save(
+            update_fields=["path", "root", "name", "gone_at", "progress_at", "state", "reason", "remedy"]
+        )
         for place, kind in enumerate(StepKind, 1):
             DeliveryStep.objects.get_or_create(delivery=delivery, kind=kind, defaults={"place": place})
-        refresh_state(delivery)
+        must_wait = Q(kind=StepKind.SETTLE) | Q(state=StepState.QUEUED)
+        delivery.steps.filter(must_wait).update(state=StepState.WAITING)
     return delivery
 
 
 def _take_identity(delivery: Delivery, reading: RunReading) -> bool:
     """Claim the run for this folder; False where another folder has it."""
-    other = Delivery.objects.filter(identity=reading.identity).exclude(pk=delivery.pk).first()
+    other = _other_claim(delivery, reading)
     if other is None:
         delivery.identity = reading.identity
         delivery.save(update_fields=["identity"])
@@ -248,6 +288,8 @@ class Looks:
 def looks_of(path: str) -> Looks:
     """List a whole run folder. Raises CopyProblem, DiskError where that cannot be done."""
     listing = list_folder(Path(path))
+    for inside, why in listing.problems:  # one is enough: what cannot be seen is not called changed or gone
+        raise CopyProblem("unreadable", f"{printable(inside)} {why}", _MAY_BE_READ)
     digest = hashlib.sha256()
     for entry in listing.entries:
         if "/" in entry.path or kind_of_file(entry.path) != "sample_sheet":
@@ -273,9 +315,12 @@ def _settle(delivery: Delivery, reading: RunReading, rules: DeliveryRules, now: 
         delivery.sheet_sha256,
     )
     delivery.files, delivery.bytes, delivery.listed_at = looks.files, looks.bytes, now
-    if not is_equal or delivery.listing_at is None:
-        delivery.listing, delivery.sheet_sha256, delivery.listing_at = looks.data, looks.sheet_sha256, now
-    delivery.save(update_fields=[*_LISTED, "listing", "listing_at"])
+    with transaction.atomic():
+        if looks.data != delivery.listing:
+            _forget_steps(delivery)  # of a run that was away and came back with other files
+        if not is_equal or delivery.listing_at is None:
+            delivery.listing, delivery.sheet_sha256, delivery.listing_at = looks.data, looks.sheet_sha256, now
+        delivery.save(update_fields=[*_LISTED, "listing", "listing_at", "delivered_at"])
     if is_equal:
         _has_come_to_rest(delivery, reading)
 
@@ -287,7 +332,7 @@ def _has_come_to_rest(delivery: Delivery, reading: RunReading) -> None:
         "bytes": delivery.bytes,
         "first_seen": delivery.listing_at.isoformat() if delivery.listing_at else None,
         "last_seen": delivery.listed_at.isoformat() if delivery.listed_at else None,
-        "markers": list(completion.present) if completion else [],
+        "markers": [marker.replace("|", " or ") for marker in completion.present] if completion else [],
         "completion": completion.message if completion else "",
     }
     with transaction.atomic():
@@ -325,46 +370,76 @@ def _look_for_changes(delivery: Delivery, rules: DeliveryRules, now: datetime) -
 def _reopen(delivery: Delivery, looks: Looks) -> None:
     """Begin from the first step. One at work now finds out by itself that its run has changed."""
     with transaction.atomic():
-        list(delivery.steps.select_for_update())  # none ends meanwhile
+        _forget_steps(delivery)
         note(delivery, "Files changed after the run had settled: every step begins again")
-        delivery.steps.exclude(state=StepState.RUNNING).update(state=StepState.WAITING)
         delivery.listing, delivery.sheet_sha256 = looks.data, looks.sheet_sha256
-        delivery.listing_at, delivery.delivered_at = delivery.listed_at, None
+        delivery.listing_at = delivery.listed_at
         delivery.state, delivery.remedy = DeliveryState.SETTLING, ""
         delivery.reason = "Files changed after the run had settled. They must look the same twice again."
         changed = ["listing", "listing_at", "delivered_at", "state", "reason", "remedy"]
         delivery.save(update_fields=[*_LISTED, *changed])
 
 
+def _forget_steps(delivery: Delivery) -> None:
+    """Let every step begin again; in the transaction that records the new listing."""
+    list(delivery.steps.select_for_update())  # none ends meanwhile
+    delivery.steps.exclude(state=StepState.RUNNING).update(state=StepState.WAITING)
+    delivery.delivered_at = None
+
+
 # ---- what is no run, and what is gone ----
 
+Why = tuple[str, str]  # in a sentence, and what a person should do
+_MAY_BE_READ = "Give the account that runs SeqAuto leave to read all of it; it is looked at again."
+_NO_RUN = (
+    "Nothing in this folder tells of a run: no run folder's name, RunInfo.xml or sample sheet.",
+    "Move it out of the incoming folder if it does not belong there. Nothing is done with it.",
+)
+_NOBODY_KNOWS = ("This folder cannot be read: nobody knows whether there are runs in it.", _MAY_BE_READ)
+_MOVE_OR_RENAME = "Move it elsewhere, or give it a plain name and place. Nothing is done with it."
 
-def _record_unrecognised(path: str, root: str) -> None:
-    delivery = Delivery.objects.create(
-        path=path,
-        root=root,
-        name=os.path.basename(path),
-        state=DeliveryState.UNRECOGNISED,
-        reason="Nothing in this folder tells of a run: no run folder's name, RunInfo.xml or sample sheet.",
-        remedy="Move it out of the incoming folder if it does not belong there. Nothing is done with it.",
-    )
+
+def _not_runs(found: Discovery) -> dict[str, Why]:
+    """What lies in an incoming folder and is passed over, with the reason, by its path as it is recorded."""
+    too_long = [path for path, _skipped in found.runs if len(path) > LONGEST_PATH]
+    reasons = {
+        **dict.fromkeys(found.without_run, _NO_RUN),
+        **dict.fromkeys(found.unreadable, _NOBODY_KNOWS),
+        **{path: (f"It {why}.", _MOVE_OR_RENAME) for path, why in found.oddities},
+        **dict.fromkeys(too_long, (f"Its path {TOO_LONG}.", _MOVE_OR_RENAME)),
+    }
+    return {path[:LONGEST_PATH]: why for path, why in reasons.items()}
+
+
+def _record_unrecognised(path: str, root: str, reason: str, remedy: str) -> None:
+    values = {"name": os.path.basename(path)[:LONGEST_NAME], "root": root, "gone_at": None}
+    told = {"state": DeliveryState.UNRECOGNISED, "reason": reason, "remedy": remedy}
+    delivery, _is_new = Delivery.objects.update_or_create(path=path, defaults=values | told)
     note(delivery, f"Found in {root}: not a run")
 
 
 def _notice_gone(known: Mapping[str, Delivery], here: Collection[str], unreadable: Sequence[str]) -> None:
     """Say of folders that are no longer there that they are gone; only where the disk itself says so."""
-    for path, delivery in known.items():
+    for path, before in known.items():
         hidden = any(path == place or path.startswith(f"{place}/") for place in unreadable)
-        if path in here or hidden or delivery.gone_at or not is_gone(path):
+        if path in here or hidden or before.gone_at:
             continue
-        with transaction.atomic():
-            note(delivery, "The folder is no longer there")
-            delivery.gone_at = timezone.now()
-            if delivery.state != DeliveryState.DELIVERED:
-                delivery.state = DeliveryState.GONE
-                delivery.reason = "The folder was removed or moved before it was delivered."
-                delivery.remedy = "If that was a mistake, put it back: the delivery goes on by itself."
-            delivery.save(update_fields=["gone_at", "state", "reason", "remedy"])
+        delivery = Delivery.objects.filter(pk=before.pk, path=path).first()  # it may have been moved
+        if delivery is None:
+            continue
+        if is_gone(path):
+            _record_gone(delivery)
+        elif delivery.state == DeliveryState.UNRECOGNISED:
+            delivery.delete()  # runs lie in it now: it is a group of runs
 
 
-_MAY_BE_READ = "Give the account that runs SeqAuto leave to read all of it; it is looked at again."
+def _record_gone(delivery: Delivery) -> None:
+    with transaction.atomic():
+        note(delivery, "The folder is no longer there")
+        delivery.steps.filter(state=StepState.QUEUED).update(state=StepState.WAITING)
+        delivery.gone_at = timezone.now()
+        if delivery.state != DeliveryState.DELIVERED:
+            delivery.state = DeliveryState.GONE
+            delivery.reason = "The folder was removed or moved before it was delivered."
+            delivery.remedy = "If that was a mistake, put it back: the delivery goes on by itself."
+        delivery.save(update_fields=["gone_at", "state", "reason", "remedy"])
