@@ -27,6 +27,10 @@ class Fact:
     words: str
     is_path: bool = False
 
+    @property
+    def is_wide(self) -> bool:
+        return self.is_path or len(self.words) > 40
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -197,7 +201,9 @@ KNOWN: dict[str, tuple[str, Callable[[Any], str]]] = {
     "folder": ("Folder", _words),
 }
 PATHS = {"folder", "sheet_sha256"}
-SHOWN_APART = {"commands", "demultiplexing", "manifest", "projects", "remarks", "seconds", "warnings"}
+SHOWN_APART = {
+    "commands", "demultiplexing", "manifest", "projects", "remarks", "run_listing", "seconds", "warnings",
+}  # fmt: skip
 
 
 # --- Reads and projects --------------------------------------------------------------------------------

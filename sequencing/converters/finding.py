@@ -54,4 +54,4 @@ def _version(name: str, program: str) -> str:
         with contextlib.suppress(ConversionProblem):  # Picard tells its version and exits with 1
             run(argv, watch, cwd=Path(folder), log=log)
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-    return next((line[:100] for line in lines if _VERSION.search(line)), "")
+    return next((line.removeprefix("Version:")[:100] for line in lines if _VERSION.search(line)), "")
