@@ -13,7 +13,7 @@ help:
 	@echo "             SEQAUTO_SCAN_ROOTS=/data/runs make run   scans your own archive"
 	@echo "make test    format, lint, types, migrations, import arrows, tests"
 	@echo "make lint    the same without the tests;  make format   repair what can be repaired"
-	@echo "make bench   measure scans on a large archive of small files"
+	@echo "make bench   measure scans, backups and uploads beside the tools that people know"
 	@echo "make vendor  fetch the browser's libraries anew (needs npm);  make clean   remove what was built"
 
 run: .venv/installed

@@ -3,7 +3,12 @@
 import runpy
 import sys
 
-MEASUREMENTS = {"bench.formats": [], "bench.scan": ["--million"]}
+MEASUREMENTS = {
+    "bench.formats": [],
+    "bench.scan": ["--million"],
+    "bench.copying": [],
+    "bench.upload": [],
+}
 
 for module, arguments in MEASUREMENTS.items():
     sys.argv = [module, *arguments]
