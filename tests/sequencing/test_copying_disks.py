@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from sequencing.copying import CopyProblem, check_space, copy_verified, list_folder, verify
+from sequencing.copying import (
+    CopyProblem,
+    check_space,
+    copy_verified,
+    list_folder,
+    manifest_path,
+    read_manifest,
+    verify,
+)
 
 MB = 1_000_000
 
@@ -135,3 +143,14 @@ def test_promise_11_a_byte_that_is_wrong_on_the_disk_and_right_in_memory_is_foun
         file.write(b"A")
     assert (disk / "run" / "s_7.bcl").read_bytes().startswith(mark)
     assert verify(disk / "run", made.manifest) == ("s_7.bcl has another content",)
+
+
+def test_promise_09_a_copy_outlives_a_power_cut_right_after_its_end(run, image_disk, mount, tmp_path):
+    """What the image holds at that moment is all that a machine without power would find."""
+    disk, image = image_disk("disk")
+    (run / "Data").mkdir()
+    (run / "s_1.bcl").rename(run / "Data" / "s_1.bcl")
+    copy_verified(run, disk / "run", reserve=0)
+    shutil.copyfile(image, tmp_path / "after_the_cut")
+    found = mount("found", "-o", "loop", str(tmp_path / "after_the_cut"))
+    assert verify(found / "run", read_manifest(manifest_path(found / "run"))) == ()

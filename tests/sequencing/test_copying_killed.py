@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from child_processes import ROOT, wait_until
+from ordinary_user import unreadable
 
 from sequencing.copying import CopyProblem, copy_verified, list_folder, manifest_path, read_manifest, verify
 
@@ -124,4 +125,16 @@ def test_promise_09_two_copies_to_one_place_at_once_do_not_harm_one_another(run,
 
     made = copy_verified(run, backup, reserve=0, progress=another)
     assert set(problems) == {"busy"}
+    assert verify(backup, made.manifest) == ()
+
+
+def test_promise_09_what_a_killed_try_left_in_folders_that_nobody_may_write_is_no_obstacle(run, backup):
+    left = backup.with_name(".run.partial") / "Data" / "L000"
+    left.mkdir(parents=True)
+    (left / "s_0.bcl").touch()
+    for folder in (left, left.parent, left.parent.parent):
+        folder.chmod(0o555)
+    (backup.parent / "other").mkdir()
+    with unreadable(backup.parent / "other"):  # root too is bound by permission bits meanwhile
+        made = copy_verified(run, backup, reserve=0)
     assert verify(backup, made.manifest) == ()
