@@ -31,10 +31,11 @@ def upload(work: Work, rules: DeliveryRules) -> dict[str, Any]:
     projects = _by_project(made["files"], rules.s3.no_project)
     client, options = s3_client(rules.s3), s3_options(rules.s3)
     total = sum(file["size"] for files in projects.values() for file in files)
+    runs = {project: _project_run(work.delivery, project, rules.s3.prefix) for project in sorted(projects)}
     done, uploaded = 0, []
-    for project, files in sorted(projects.items()):
+    for project, run in runs.items():
         work.say(f"Project {project}")
-        run = _project_run(work.delivery, project)
+        files = projects[project]
         outgoing = [
             Outgoing(Path(made["folder"], file["path"]), os.path.basename(file["path"]), file["size"])
             for file in files
@@ -71,14 +72,15 @@ def _by_project(files: Iterable[Mapping[str, Any]], no_project: str) -> dict[str
     return projects
 
 
-def _project_run(delivery: Delivery, project: str) -> ProjectRun:
+def _project_run(delivery: Delivery, project: str, prefix: str) -> ProjectRun:
+    """One project's share of the run, of which a key can be made."""
     if not delivery.instrument or delivery.run_number is None or delivery.date is None:
         raise StepProblem(
             "unnamed_run",
             "The run does not say its instrument, number and date, of which its address in S3 is made.",
             "Put the instrument's RunInfo.xml into the run folder, then retry.",
         )
-    return ProjectRun(
+    run = ProjectRun(
         project,
         delivery.instrument,
         delivery.run_number,
@@ -86,6 +88,12 @@ def _project_run(delivery: Delivery, project: str) -> ProjectRun:
         delivery.date,
         delivery.conversion,
     )
+    try:
+        run.prefix(prefix)
+    except ValueError as error:
+        remedy = "Correct it in RunInfo.xml, the sample sheet or the settings, then retry."
+        raise StepProblem("unsafe_name", f"{error}.", remedy) from None
+    return run
 
 
 def _uploaded(project: str, prefix: str, objects: Iterable[Uploaded]) -> dict[str, Any]:
