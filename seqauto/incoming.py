@@ -157,7 +157,15 @@ def _read(listing: RunListing, rules: DeliveryRules, now: datetime) -> RunReadin
         lambda inside: read_metadata(folder / inside),
         now=now,
         markers=rules.markers,
+        other_names=_names_in(folder),
     )
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # told by the walk
+        return []
 
 
 def _record_run(path: str, root: str, reading: RunReading) -> Delivery:
@@ -247,7 +255,7 @@ def _state_of(
         return (
             DeliveryState.WAITING,
             said,
-            ("Name the markers of its model in SEQAUTO_MARKERS, or deliver it by hand when it is complete."),
+            "Look at the instrument, and deliver it by hand when it is complete.",
         )
     quiet = now - delivery.progress_at
     if quiet > timedelta(hours=rules.stall_hours):

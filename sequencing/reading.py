@@ -6,7 +6,7 @@ What cannot be read becomes a problem beside the rest, never an end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TypeVar
@@ -87,13 +87,17 @@ def read_run(
     *,
     now: datetime,
     markers: Mapping[str, Sequence[str]] | None = None,
+    other_names: Collection[str] = (),
 ) -> RunReading:
-    """Read the metadata of a run folder from its files by kind (`layout.kind_of_file`)."""
+    """Read the metadata of a run folder from its files by kind (`layout.kind_of_file`).
+
+    `other_names` stand in the run folder too: a lab's own markers are among them.
+    """
     reading = RunReading(folder_name, parse_run_name(folder_name))
     reading.run_info = _parse(reading, files, read, "run_info", parse_run_info)
     reading.run_parameters = _parse(reading, files, read, "run_parameters", parse_run_parameters)
     reading.sheet = _read_sheet(reading, files, read)
-    reading.completion = _completion(reading, files, read, markers)
+    reading.completion = _completion(reading, files, read, markers, other_names)
     is_young = _is_young(files, now)
     reading.is_sequencing = is_young and not files.get("fastq") and reading.completion.state != "complete"
     if reading.completion.state == "running" and not is_young:
@@ -145,6 +149,7 @@ def _completion(
     files: Mapping[str, Sequence[FoundFile]],
     read: Callable[[str], bytes],
     markers: Mapping[str, Sequence[str]] | None,
+    other_names: Collection[str],
 ) -> Completion:
     found = {file.path.rpartition("/")[2]: file for file in files.get("marker", ())}
     status = None
@@ -154,7 +159,7 @@ def _completion(
         except OSError as error:
             reading.problems.append((found["RunCompletionStatus.xml"].path, _unreadable(error)))
     theirs = {model: tuple(names) for model, names in (markers or {}).items()}
-    return completion(reading.model, found, status, {**MARKERS, **theirs})
+    return completion(reading.model, {*found, *other_names}, status, {**MARKERS, **theirs})
 
 
 def _is_young(files: Mapping[str, Sequence[FoundFile]], now: datetime) -> bool:

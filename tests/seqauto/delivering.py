@@ -28,9 +28,9 @@ exec cp -r "$(dirname "$0")/made/$id/Unaligned/." "$output"
 
 
 def rules_for(folder: Path, server: RcloneServer | None = None, **fields: Any) -> DeliveryRules:
-    """Rules of a lab whose disks are folders in `folder`, with a converter that only copies what lies ready.
+    """Rules of a lab whose disks are folders in `folder`, with a converter that copies what lies ready.
 
-    Nothing waits: each look may settle a run, and lists settled ones again. `fields` replace those of the rules.
+    Nothing waits: each look may settle a run, and lists settled ones again. `fields` replace others.
     """
     incoming, backup, fastq = (folder / name for name in ("incoming", "backup", "fastq"))
     for disk in (incoming, backup, fastq):
@@ -138,7 +138,7 @@ def folder_row(rules: DeliveryRules) -> IncomingFolder:
 
 
 def whole_story() -> dict[str, list[tuple]]:
-    """Every row that says what is known of deliveries, for "nothing changed"; when it was looked at left out."""
+    """Every row that says what is known of deliveries, but when it was looked at: for "nothing changed"."""
     looked = {"listed_at", "looked_at"}
     return {
         model.__name__: list(

@@ -1,0 +1,695 @@
+"""Watching the incoming folders: what lands is found, what is unfinished is left alone."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from delivering import (
+    deliver,
+    delivery_of,
+    events_of,
+    folder_row,
+    land_run,
+    look,
+    rules_for,
+    snapshot,
+    state_of,
+    step_of,
+    steps_of,
+    whole_story,
+    write_cycle,
+)
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from ordinary_user import unreadable
+
+from seqauto import decisions
+from seqauto.models import Delivery
+from seqauto.models.deliveries import DeliveryState, StepKind, StepState
+from sequencing.demo import INSTRUMENTS
+
+pytestmark = pytest.mark.django_db
+
+STATUS = "<RunCompletionStatus><CompletionStatus>{}</CompletionStatus></RunCompletionStatus>"
+
+
+@pytest.fixture
+def rules(tmp_path):
+    return rules_for(tmp_path)
+
+
+def settle(rules) -> None:
+    look(rules)
+    look(rules)
+
+
+def unfinished(rules, missing: str | None = None, **fields) -> Path:
+    """A run without one of its instrument's markers; without any where none is named."""
+    all_markers = INSTRUMENTS[fields.get("instrument", "MiSeq")].markers
+    markers = [marker for marker in all_markers if missing and marker != missing]
+    return land_run(rules, markers=markers, **fields)
+
+
+def only_delivery() -> Delivery:
+    return Delivery.objects.get()
+
+
+# ---- finding ----
+
+
+def test_promise_01_a_run_that_landed_while_nobody_watched_is_found_once(rules):
+    run = land_run(rules)
+    for _ in range(3):
+        look(rules)
+    assert only_delivery().path == str(run)
+    assert [text for text in events_of(run) if text.startswith("Found")] == [f"Found in {rules.roots[0]}"]
+    assert step_of(run, StepKind.SETTLE).state == StepState.DONE
+
+
+def test_promise_02_runs_are_found_without_any_event_and_a_second_look_changes_nothing(rules):
+    finished, sequencing = land_run(rules), unfinished(rules, number=32)
+    (rules.incoming[0] / "notes").mkdir()
+    settle(rules)
+    before, files = whole_story(), snapshot(rules.incoming[0])
+    look(rules)
+    assert whole_story() == before
+    assert snapshot(rules.incoming[0]) == files
+    assert (state_of(finished), state_of(sequencing)) == (DeliveryState.DELIVERING, DeliveryState.SEQUENCING)
+
+
+def test_promise_02_an_idle_look_asks_the_database_no_more_for_more_settled_runs(tmp_path):
+    rules = rules_for(tmp_path, relist_seconds=3600)
+    land_run(rules)
+    settle(rules)
+    of_one = queries_of_a_look(rules)
+    for number in range(40, 44):
+        land_run(rules, number=number)
+    settle(rules)
+    assert queries_of_a_look(rules) == of_one
+
+
+def queries_of_a_look(rules) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        look(rules)
+    return len(queries)
+
+
+def test_promise_06_a_run_that_is_copied_into_place_is_found_when_it_is_whole(rules, tmp_path):
+    elsewhere = rules_for_other_disk(tmp_path)
+    whole = land_run(elsewhere)
+    subprocess.run(["cp", "-a", str(whole), str(rules.incoming[0])], check=True)
+    run = rules.incoming[0] / whole.name
+    settle(rules)
+    assert state_of(run) == DeliveryState.DELIVERING
+
+
+def rules_for_other_disk(tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    return rules_for(other)
+
+
+@pytest.mark.parametrize("looks", [1, 2], ids=["while it settles", "settled"])
+def test_promise_06_a_run_that_is_moved_or_renamed_stays_the_same_delivery(rules, looks):
+    run = land_run(rules)
+    for _ in range(looks):
+        look(rules)
+    before = delivery_of(run)
+    moved = rules.incoming[0] / "exome" / f"Exome_7_{run.name}"
+    moved.parent.mkdir()
+    run.rename(moved)
+    settle(rules)
+    after = only_delivery()
+    assert (after.pk, after.path, after.name) == (before.pk, str(moved), moved.name)
+    assert (after.state, after.gone_at, after.listing) == (DeliveryState.DELIVERING, None, before.listing)
+    assert f"Moved from {run} to {moved}" in events_of(moved)
+    assert not [text for text in events_of(moved) if "no longer there" in text]
+
+
+def test_promise_06_a_delivered_run_that_is_moved_stays_delivered(tmp_path, s3_server):
+    rules = rules_for(tmp_path, s3_server)
+    run = land_run(rules)
+    deliver(rules)
+    before = delivery_of(run)
+    moved = rules.incoming[0] / "done" / run.name
+    moved.parent.mkdir()
+    run.rename(moved)
+    assert look(rules) == []
+    after = only_delivery()
+    assert (after.state, after.delivered_at, after.path) == ("delivered", before.delivered_at, str(moved))
+
+
+def test_promise_06_a_run_that_comes_back_with_other_files_begins_again(rules):
+    run = land_run(rules)
+    settle(rules)
+    shelf = rules.logs_dir.parent / "shelf"
+    run.rename(shelf)
+    look(rules)
+    assert state_of(run) == DeliveryState.GONE
+    shutil.copytree(shelf, run)
+    (run / "Data/Intensities/BaseCalls/L001/C10.1/s_1_1101.bcl").unlink()  # half copied
+    assert look(rules) == []
+    assert state_of(run) == DeliveryState.SETTLING
+
+
+# ---- ready or not ----
+
+WITH_MARKERS = [
+    (model, marker)
+    for model, markers in {
+        "MiSeq": ["RTAComplete.txt"],
+        "MiniSeq": ["RTAComplete.txt", "RunCompletionStatus.xml"],
+        "NextSeq 500": ["RTAComplete.txt", "RunCompletionStatus.xml"],
+        "NextSeq 2000": ["CopyComplete.txt", "RTAComplete.txt", "RunCompletionStatus.xml"],
+        "iSeq 100": ["CopyComplete.txt", "RTAComplete.txt"],
+        "HiSeq 2500": ["RTAComplete.txt", "Basecalling_Netcopy_complete.txt"],
+        "HiSeq 4000": ["RTAComplete.txt", "SequencingComplete.txt"],
+        "NovaSeq 6000": ["CopyComplete.txt", "RTAComplete.txt", "SequenceComplete.txt"],
+        "NovaSeq X": ["CopyComplete.txt", "RTAComplete.txt", "RunCompletionStatus.xml"],
+    }.items()
+    for marker in markers
+]
+
+
+def test_promise_03_no_instrument_is_ready_without_each_of_its_markers(rules):
+    runs = {
+        unfinished(rules, marker, instrument=model, number=number): marker
+        for number, (model, marker) in enumerate(WITH_MARKERS, 1)
+    }
+    settle(rules)
+    for run, marker in runs.items():
+        assert state_of(run) == DeliveryState.SEQUENCING, run
+        assert marker.removesuffix(".txt") in delivery_of(run).reason
+    for run, marker in runs.items():
+        (run / marker).write_text(STATUS.format("CompletedAsPlanned") if marker.endswith(".xml") else "")
+    settle(rules)
+    assert {state_of(run) for run in runs} == {DeliveryState.DELIVERING}
+
+
+def rules_elsewhere(rules):
+    other = rules.logs_dir.parent / "elsewhere"
+    other.mkdir(exist_ok=True)
+    return rules_for(other)
+
+
+def test_promise_03_a_lab_may_ask_for_more_markers(rules, tmp_path):
+    run = land_run(rules)
+    asking = rules_for(tmp_path, markers={"MiSeq": ["RTAComplete.txt", "LabSaysDone.txt"]})
+    settle(asking)
+    assert (state_of(run), "LabSaysDone.txt" in delivery_of(run).reason) == (DeliveryState.SEQUENCING, True)
+    (run / "LabSaysDone.txt").touch()
+    settle(asking)
+    assert state_of(run) == DeliveryState.DELIVERING
+
+
+def test_promise_03_a_person_may_begin_without_the_markers_with_a_reason(rules, admin_user):
+    run = unfinished(rules)
+    settle(rules)
+    with pytest.raises(decisions.DecisionRefused, match="reason"):
+        decisions.deliver_now(delivery_of(run), admin_user, "  ")
+    assert state_of(run) == DeliveryState.SEQUENCING
+    decisions.deliver_now(delivery_of(run), admin_user, "The instrument's disk was full at the end")
+    assert look(rules) == []  # two equal listings are asked for all the same
+    assert state_of(run) == DeliveryState.SETTLING
+    look(rules)
+    assert state_of(run) == DeliveryState.DELIVERING
+    forced = delivery_of(run).events.get(user=admin_user)
+    assert (forced.text, forced.reason) == (
+        "Delivered without its markers", "The instrument's disk was full at the end",
+    )  # fmt: skip
+
+
+def test_a_run_that_the_instrument_ended_as_failed_waits_for_a_person(rules, admin_user):
+    run = land_run(rules, instrument="NextSeq 2000")
+    (run / "RunCompletionStatus.xml").write_text(STATUS.format("InstrumentError"))
+    settle(rules)
+    assert state_of(run) == DeliveryState.RUN_FAILED
+    assert "InstrumentError" in delivery_of(run).reason
+    assert set(steps_of(run).values()) == {StepState.WAITING}
+    decisions.deliver_now(delivery_of(run), admin_user, "Read 1 is whole")
+    settle(rules)
+    assert state_of(run) == DeliveryState.DELIVERING
+
+
+def test_an_unknown_instrument_waits_for_a_person(rules):
+    run = land_run(rules)
+    xml = (run / "RunInfo.xml").read_text()
+    (run / "RunInfo.xml").write_text(xml.replace("<Instrument>M00879<", "<Instrument>ZZ00879<"))
+    settle(rules)
+    assert state_of(run) == DeliveryState.WAITING
+    assert "No markers of completion are known for this instrument" in delivery_of(run).reason
+    assert "by hand" in delivery_of(run).remedy
+
+
+def test_sequencing_is_followed_by_its_cycles_and_a_run_without_new_ones_has_stalled(rules):
+    run = unfinished(rules, calls=3, cycles=5)
+    look(rules)
+    assert (delivery_of(run).cycles, delivery_of(run).cycles_total) == (3, 5 + 10 + 10 + 5)
+    hours_ago = timezone.now() - timedelta(hours=7)
+    Delivery.objects.update(progress_at=hours_ago)
+    look(rules)
+    assert state_of(run) == DeliveryState.STALLED
+    assert "No new cycle for 7 hours" in delivery_of(run).reason
+    write_cycle(run, 4)
+    look(rules)
+    assert (state_of(run), delivery_of(run).cycles) == (DeliveryState.SEQUENCING, 4)
+
+
+def test_a_run_is_what_run_info_says_even_where_that_comes_after_the_folder(rules):
+    run = land_run(rules)
+    xml = run / "RunInfo.xml"
+    text = xml.read_text()
+    xml.unlink()
+    look(rules)
+    assert delivery_of(run).instrument == "M00879"
+    xml.write_text(text.replace("<Instrument>M00879<", "<Instrument>M09999<"))
+    settle(rules)
+    assert delivery_of(run).identity.startswith("M09999_31_")
+    assert state_of(run) == DeliveryState.DELIVERING
+
+
+# ---- two equal listings ----
+
+
+def test_promise_04_two_equal_listings_are_asked_for(rules):
+    run = land_run(rules)
+    for cycle in range(11, 14):
+        look(rules)
+        assert state_of(run) == DeliveryState.SETTLING
+        write_cycle(run, cycle)  # the marker came before the last of the data
+    look(rules)
+    assert state_of(run) == DeliveryState.SETTLING
+    look(rules)
+    assert (state_of(run), step_of(run, StepKind.SETTLE).figures["files"]) == (
+        DeliveryState.DELIVERING, delivery_of(run).files,
+    )  # fmt: skip
+
+
+def test_promise_04_the_listings_must_be_far_enough_apart(tmp_path):
+    rules = rules_for(tmp_path, settle_seconds=300)
+    run = land_run(rules)
+    for _ in range(3):
+        look(rules)
+    assert state_of(run) == DeliveryState.SETTLING
+    Delivery.objects.update(listing_at=timezone.now() - timedelta(seconds=301))
+    look(rules)
+    assert state_of(run) == DeliveryState.DELIVERING
+
+
+def test_promise_04_a_file_overwritten_in_place_with_equal_size_is_a_change(rules):
+    run = land_run(rules)
+    look(rules)
+    calls = run / "Data/Intensities/BaseCalls/L001/C1.1/s_1_1101.bcl"
+    calls.write_bytes(calls.read_bytes()[:-1] + b"\xff")
+    os.utime(calls, ns=(0, 1))
+    look(rules)
+    assert state_of(run) == DeliveryState.SETTLING
+
+
+def test_promise_04_a_later_change_reopens_a_delivered_run(tmp_path, s3_server):
+    rules = rules_for(tmp_path, s3_server)
+    run = land_run(rules)
+    deliver(rules)
+    in_s3, backup = s3_server.objects(), snapshot(rules.backup_dir)
+    write_cycle(run, 11)
+    look(rules)
+    assert (state_of(run), delivery_of(run).delivered_at) == (DeliveryState.SETTLING, None)
+    deliver(rules)
+    # The old copy is neither overwritten nor taken for a copy of what is there now.
+    assert (state_of(run), step_of(run, StepKind.BACK_UP).code) == (DeliveryState.WAITING, "conflict")
+    assert (s3_server.objects(), snapshot(rules.backup_dir)) == (in_s3, backup)
+
+
+def test_promise_04_a_changed_sheet_alone_leaves_the_backup_and_the_delivery_as_they_are(tmp_path, s3_server):
+    rules = rules_for(tmp_path, s3_server)
+    run = land_run(rules)
+    deliver(rules)
+    sheet = run / "SampleSheet.csv"
+    sheet.write_bytes(sheet.read_bytes() + b"\n")
+    assert look(rules) == []
+    assert state_of(run) == DeliveryState.DELIVERED
+    assert events_of(run)[-1] == "The sample sheet was changed after the run had settled"
+    assert step_of(run, StepKind.BACK_UP).attempts == 1
+    assert look(rules) == []
+    assert events_of(run).count("The sample sheet was changed after the run had settled") == 1
+
+
+def test_promise_13_an_empty_folder_never_settles(rules, admin_user):
+    run = rules.incoming[0] / "260302_M00879_0031_000000000-A69NA"
+    run.mkdir()
+    look(rules)
+    decisions.deliver_now(delivery_of(run), admin_user, "I am in a hurry")
+    for _ in range(3):
+        assert look(rules) == []
+    assert (state_of(run), delivery_of(run).files) == (DeliveryState.SETTLING, 0)
+
+
+def test_promise_13_a_settled_run_whose_files_are_gone_begins_again(rules):
+    run = land_run(rules)
+    settle(rules)
+    shutil.rmtree(run)
+    run.mkdir()
+    for _ in range(3):
+        assert look(rules) == []
+    assert state_of(run) != DeliveryState.DELIVERING
+
+
+# ---- disks that fail ----
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[Path]:
+    """A small disk of its own at a folder."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True)
+    if done.returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def deliveries_and_steps() -> dict:
+    return {name: rows for name, rows in whole_story().items() if name != "IncomingFolder"}
+
+
+def test_promise_05_an_unmounted_disk_changes_no_delivery(rules):
+    with mounted(rules.incoming[0]):
+        land_run(rules)
+        unfinished(rules, number=32)
+        settle(rules)
+        before = deliveries_and_steps()
+    look(rules)
+    assert deliveries_and_steps() == before
+    assert "another disk stands here" in folder_row(rules).error
+    assert "mounted" in folder_row(rules).remedy
+    assert not Delivery.objects.filter(gone_at__isnull=False).exists()
+
+
+def test_promise_05_another_disk_in_its_place_changes_no_delivery_until_it_is_marked_as_meant(rules):
+    with mounted(rules.incoming[0]):
+        run = land_run(rules)
+        settle(rules)
+    with mounted(rules.incoming[0]), mounted(rules.incoming[0]):  # numbers of disks are used again
+        look(rules)
+        assert folder_row(rules).error
+        assert delivery_of(run).gone_at is None
+        (rules.incoming[0] / ".seqauto_root").touch()
+        look(rules)
+        assert (folder_row(rules).error, state_of(run)) == ("", DeliveryState.GONE)
+
+
+def test_promise_05_a_disk_that_has_only_another_number_after_a_restart_is_the_same(rules, tmp_path):
+    with mounted(rules.incoming[0]):
+        run = land_run(rules)
+        settle(rules)
+        subprocess.run(["cp", "-a", f"{rules.incoming[0]}/.", str(tmp_path / "kept")], check=True)
+    with mounted(rules.incoming[0]), mounted(rules.incoming[0]):
+        subprocess.run(["cp", "-a", f"{tmp_path / 'kept'}/.", str(rules.incoming[0])], check=True)
+        look(rules)
+        assert folder_row(rules).error == ""
+        assert (state_of(run), len(events_of(run))) == (DeliveryState.DELIVERING, 3)
+
+
+def test_promise_05_a_missing_incoming_folder_is_told_and_found_again(rules):
+    run = land_run(rules)
+    settle(rules)
+    before = deliveries_and_steps()
+    aside = rules.incoming[0].with_name("aside")
+    rules.incoming[0].rename(aside)
+    look(rules)
+    assert "No such file" in folder_row(rules).error
+    aside.rename(rules.incoming[0])
+    look(rules)
+    assert folder_row(rules).error == ""
+    assert (state_of(run), deliveries_and_steps()) == (DeliveryState.DELIVERING, before)
+
+
+def test_promise_05_an_unreadable_incoming_folder_is_told(rules):
+    run = land_run(rules)
+    settle(rules)
+    with unreadable(rules.incoming[0]):
+        look(rules)
+    assert "Permission denied" in folder_row(rules).error
+    assert (state_of(run), delivery_of(run).gone_at) == (DeliveryState.DELIVERING, None)
+
+
+def test_promise_05_a_group_that_cannot_be_read_hides_its_runs_but_loses_none(rules):
+    run = land_run(rules, into="exome")
+    other = land_run(rules, number=32)
+    settle(rules)
+    with unreadable(run.parent):
+        look(rules)
+        assert (state_of(run.parent), delivery_of(run).gone_at) == (DeliveryState.UNRECOGNISED, None)
+        assert "cannot be read" in delivery_of(run.parent).reason
+    look(rules)
+    assert set(Delivery.objects.values_list("path", flat=True)) == {str(run), str(other)}
+    assert state_of(run) == DeliveryState.DELIVERING
+
+
+def test_a_run_folder_that_cannot_be_read_says_so_and_goes_on_when_it_can(rules):
+    run, other = land_run(rules), land_run(rules, number=32)
+    with unreadable(run):
+        settle(rules)
+        assert (state_of(run), delivery_of(run).reason) == (
+            DeliveryState.WAITING, "The run folder cannot be read.",
+        )  # fmt: skip
+        assert state_of(other) == DeliveryState.DELIVERING
+    settle(rules)
+    assert state_of(run) == DeliveryState.DELIVERING
+
+
+def test_a_settled_run_of_which_a_part_cannot_be_read_any_more_is_not_called_changed(rules):
+    run = land_run(rules)
+    settle(rules)
+    with unreadable(run / "Data"):
+        look(rules)
+        assert state_of(run) == DeliveryState.DELIVERING
+    look(rules)
+    assert "Files changed" not in " ".join(events_of(run))
+
+
+def test_a_run_of_which_a_part_cannot_be_read_does_not_settle(rules):
+    run = land_run(rules)
+    with unreadable(run / "Data"):
+        settle(rules)
+        look(rules)
+        assert state_of(run) == DeliveryState.SETTLING
+        assert "Data could not be read" in delivery_of(run).reason
+        assert "leave to read" in delivery_of(run).remedy
+    settle(rules)
+    assert state_of(run) == DeliveryState.DELIVERING
+
+
+# ---- gone, and back ----
+
+
+def test_a_run_that_is_taken_away_is_gone_and_goes_on_where_it_was_when_it_is_back(rules):
+    run = land_run(rules)
+    settle(rules)
+    aside = rules.logs_dir.parent / "aside"
+    run.rename(aside)
+    assert look(rules) == []
+    assert (state_of(run), delivery_of(run).gone_at is not None) == (DeliveryState.GONE, True)
+    assert StepState.QUEUED not in steps_of(run).values()
+    aside.rename(run)
+    assert len(look(rules)) == 1
+    assert (state_of(run), delivery_of(run).gone_at) == (DeliveryState.DELIVERING, None)
+    assert events_of(run)[-4:-2] == ["The folder is no longer there", "The folder is back"]
+
+
+def test_a_step_that_ends_after_its_run_was_taken_away_queues_no_other(rules):
+    from seqauto import delivery_work
+
+    run = land_run(rules)
+    look(rules)
+    (step,) = look(rules)
+    work = delivery_work.begin(step)
+    shutil.rmtree(run)
+    look(rules)
+    work.finish({"files": 1})
+    assert state_of(run) == DeliveryState.GONE
+    assert look(rules) == []
+
+
+# ---- conflicts ----
+
+
+def conflicting(rules, first: Path) -> Path:
+    """A second folder that claims the same run, with another byte in it."""
+    second = rules.incoming[0] / "copies" / f"Copy_{first.name}"
+    shutil.copytree(first, second)
+    write_cycle(second, 11)
+    return second
+
+
+def test_promise_07_two_folders_that_claim_one_run_are_a_conflict_for_a_person(rules):
+    first = land_run(rules)
+    look(rules)
+    second = conflicting(rules, first)
+    settle(rules)
+    assert (state_of(first), state_of(second)) == (DeliveryState.DELIVERING, DeliveryState.CONFLICT)
+    assert str(first) in delivery_of(second).reason
+    assert "move the other" in delivery_of(second).remedy
+    assert set(steps_of(second).values()) == {StepState.WAITING}
+    events = len(events_of(second))
+    look(rules)
+    assert len(events_of(second)) == events  # said once
+
+
+def test_promise_07_the_conflict_ends_when_the_second_folder_goes(rules):
+    first = land_run(rules)
+    look(rules)
+    second = conflicting(rules, first)
+    look(rules)
+    shutil.rmtree(second)
+    look(rules)
+    assert (state_of(first), state_of(second)) == (DeliveryState.DELIVERING, DeliveryState.GONE)
+
+
+def test_promise_07_the_conflict_ends_when_the_first_folder_goes_and_nothing_is_overwritten(
+    tmp_path, s3_server
+):
+    rules = rules_for(tmp_path, s3_server)
+    first = land_run(rules)
+    deliver(rules)
+    in_s3, backup = s3_server.objects(), snapshot(rules.backup_dir)
+    second = conflicting(rules, first)
+    deliver(rules)
+    assert state_of(second) == DeliveryState.CONFLICT
+    shutil.rmtree(first)
+    second = second.rename(first.parent / "copies" / first.name)  # even under the first one's name
+    deliver(rules)
+    run = Delivery.objects.exclude(state=DeliveryState.GONE).get()
+    assert (run.path, run.state) == (str(second), DeliveryState.WAITING)
+    assert run.steps.get(kind=StepKind.BACK_UP).code == "conflict"
+    assert (s3_server.objects(), snapshot(rules.backup_dir)) == (in_s3, backup)
+
+
+# ---- what is no run ----
+
+
+def test_promise_08_a_folder_that_is_no_run_is_listed_and_becomes_one_with_its_run_info(rules):
+    run = land_run(rules)
+    odd = rules.incoming[0] / "from_the_other_lab"
+    odd.mkdir()
+    (odd / "notes.txt").write_text("?")
+    look(rules)
+    assert (state_of(odd), delivery_of(odd).steps.count()) == (DeliveryState.UNRECOGNISED, 0)
+    shutil.copytree(run, odd, dirs_exist_ok=True)
+    shutil.rmtree(run)
+    settle(rules)
+    assert (state_of(odd), odd.joinpath("notes.txt").read_text()) == (DeliveryState.DELIVERING, "?")
+
+
+def test_promise_08_a_folder_that_becomes_a_group_of_runs_is_no_longer_listed(rules):
+    group = rules.incoming[0] / "exome"
+    group.mkdir()
+    look(rules)
+    assert state_of(group) == DeliveryState.UNRECOGNISED
+    run = land_run(rules, into="exome")
+    look(rules)
+    assert only_delivery().path == str(run)
+
+
+def test_promise_08_what_cannot_be_taken_as_it_is_is_listed_with_the_reason(rules, tmp_path):
+    elsewhere = land_run(rules_elsewhere(rules))
+    link = rules.incoming[0] / elsewhere.name
+    link.symlink_to(elsewhere)
+    line_break = rules.incoming[0] / "260302_M00879_0032_A\nB"
+    line_break.mkdir()
+    no_text = os.fsencode(rules.incoming[0]) + b"/" + b"\xff" * 200
+    os.mkdir(no_text)
+    look(rules)
+    told = dict(Delivery.objects.values_list("name", "reason"))
+    assert set(Delivery.objects.values_list("state", flat=True)) == {DeliveryState.UNRECOGNISED}
+    assert told.pop(link.name) == "It is a link to a folder; links are not followed."
+    assert len(told) == 2
+    assert all("has a name that cannot be written in a list" in reason for reason in told.values())
+    before = whole_story()
+    look(rules)
+    assert whole_story() == before
+    os.rmdir(no_text)
+    look(rules)
+    assert not Delivery.objects.exclude(state=DeliveryState.GONE).filter(name__contains="udcff").exists()
+
+
+def test_promise_49_hostile_names_do_no_harm_and_stop_nobody(tmp_path, s3_server):
+    rules = rules_for(tmp_path, s3_server)
+    good = land_run(rules)
+    names = ["<img src=x onerror=alert(1)>", "--delete", "a;rm -rf $HOME", "%2e%2e%2f", "x" * 255]
+    hostile = [rules.incoming[0] / name for name in names]
+    for number, folder in enumerate(hostile, 50):
+        land_run(rules, into="new", number=number).rename(folder)
+    deep = rules.incoming[0] / ("d" * 250) / ("e" * 250) / ("f" * 250) / ("g" * 250)
+    deep.mkdir(parents=True)
+    shutil.copytree(good, deep / good.name)
+    deliver(rules)
+    assert state_of(good) == DeliveryState.DELIVERED
+    assert Delivery.objects.filter(reason__contains="is too long").exists()
+    told = {folder.name: state_of(folder) for folder in hostile}
+    assert told.pop("x" * 255) == DeliveryState.WAITING  # longer than the name of any partial copy may be
+    assert set(told.values()) == {DeliveryState.DELIVERED}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        {"incoming", "backup", "fastq", "converter", "s3", "logs"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<Instrument>M00879<", "<Instrument>../../M00879<"),
+        ("<Flowcell>000", "<Flowcell>&lt;script&gt;"),
+        ('Number="31"', 'Number="99999999999999999999"'),
+        ('Number="31"', 'Number="-1"'),
+    ],
+)
+def test_promise_49_hostile_run_info_stops_nobody(rules, old, new):
+    run, other = land_run(rules), land_run(rules, number=32)
+    xml = (run / "RunInfo.xml").read_text()
+    assert old in xml
+    (run / "RunInfo.xml").write_text(xml.replace(old, new))
+    settle(rules)
+    assert state_of(other) == DeliveryState.DELIVERING
+    assert ".." not in delivery_of(run).instrument
+
+
+# ---- people and looks at the same time ----
+
+
+def test_what_a_person_decides_while_the_folder_is_listed_is_kept(rules, admin_user, monkeypatch):
+    from seqauto import incoming
+
+    run = land_run(rules)
+    listed = incoming.looks_of
+
+    def listed_while_somebody_presses_hold(path: str) -> incoming.Looks:
+        if not delivery_of(run).is_held:
+            decisions.hold(delivery_of(run), admin_user, "Wait for the second flow cell")
+        return listed(path)
+
+    monkeypatch.setattr(incoming, "looks_of", listed_while_somebody_presses_hold)
+    settle(rules)
+    assert look(rules) == []
+    assert (state_of(run), delivery_of(run).is_held) == (DeliveryState.HELD, True)
+
+
+def test_one_look_at_a_folder_at_a_time(rules):
+    look(rules)
+    row = folder_row(rules)
+    row.busy_until = timezone.now() + timedelta(minutes=5)  # another process looks
+    row.save()
+    run = land_run(rules)
+    look(rules)
+    assert not Delivery.objects.exists()
+    row.busy_until = timezone.now() - timedelta(seconds=1)  # it died
+    row.save()
+    look(rules)
+    assert state_of(run) == DeliveryState.SETTLING
