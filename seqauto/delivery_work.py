@@ -58,7 +58,7 @@ class Work:
         self.step, self.delivery = step, step.delivery
         self.seen = self.delivery.listing  # a run that changes meanwhile begins again
         self._lost, self._ended = threading.Event(), threading.Event()
-        self._written = 0.0
+        self._written, self._so_far = 0.0, dict[str, object]()
 
     def must_stop(self) -> bool:
         return self._lost.is_set() or STOPPING.is_set()
@@ -69,9 +69,10 @@ class Work:
 
     def progress(self, bytes_done: int, bytes_total: int | None = None, share: float | None = None) -> None:
         """Tell how far it has come; written about once a second."""
+        self._so_far = {"bytes_done": bytes_done, "bytes_total": bytes_total, "share_done": share}
         if time.monotonic() - self._written >= PROGRESS_SECONDS:
             self._written = time.monotonic()
-            self._show(bytes_done=bytes_done, bytes_total=bytes_total, share_done=share)
+            self._show(**self._so_far)
 
     def _show(self, **values: object) -> None:
         with suppress(Error):  # a database that is away for a while need not end hours of work
@@ -153,7 +154,13 @@ class Work:
                 state, text = StepState.WAITING, "Files of the run changed meanwhile: it begins again"
                 values = {}
             self._mine().update(
-                state=state, ended_at=timezone.now(), token=None, lease_until=None, doing="", **values
+                state=state,
+                ended_at=timezone.now(),
+                token=None,
+                lease_until=None,
+                doing="",
+                **self._so_far,
+                **values,
             )
             note(self.delivery, f"{self.step.get_kind_display()}: {text}", step=self.step.kind)
             refresh_state(self.delivery)

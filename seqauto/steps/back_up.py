@@ -23,7 +23,7 @@ def back_up(work: Work, rules: DeliveryRules) -> dict[str, Any]:
             Path(work.delivery.path),
             destination,
             algorithm=rules.backup_hash,
-            progress=work.progress,
+            progress=lambda done, total: work.progress(done // 2, total // 2),  # each byte counts twice there
             stop=work.must_stop,
         )
     return {

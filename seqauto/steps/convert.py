@@ -148,7 +148,12 @@ def _adopt(work: Work, on_board: OnBoard, partial: Path) -> Figures:
     if partial.exists():
         shutil.rmtree(partial)  # ours: the name is that of a conversion that never ended
     manifest_path(partial).unlink(missing_ok=True)
-    copy_verified(on_board.folder, partial, progress=work.progress, stop=work.must_stop)
+    copy_verified(
+        on_board.folder,
+        partial,
+        progress=lambda done, total: work.progress(done // 2, total // 2),
+        stop=work.must_stop,
+    )
     manifest_path(partial).unlink()
     return {"converter": "on board", "version": f"Analysis {on_board.analysis}", "adopted": True}
 
