@@ -72,6 +72,8 @@ def _set_held(delivery: Delivery, user: User | None, is_held: bool, text: str, r
     with transaction.atomic():
         if not Delivery.objects.filter(pk=delivery.pk, is_held=not is_held).update(is_held=is_held):
             raise DecisionRefused("It is on hold already." if is_held else "It is not on hold.")
+        if is_held:
+            delivery.steps.filter(state=StepState.QUEUED).update(state=StepState.WAITING)
         delivery.refresh_from_db()
         note(delivery, text, user=user, reason=reason)
         refresh_state(delivery)
@@ -102,6 +104,8 @@ def can_be_forced(delivery: Delivery) -> bool:
 def convert_again(delivery: Delivery, user: User | None, reason: str) -> None:
     """Demultiplex anew, under a new number, and upload that; what is there stays as it is."""
     reason = _needed(reason)
+    if delivery.gone_at:
+        raise DecisionRefused(f"The folder of {delivery.name} is no longer there.", "Put it back first.")
     with transaction.atomic():
         steps = list(delivery.steps.select_for_update())
         if not can_be_converted_again(steps):
