@@ -9,8 +9,8 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from .delivery_log import log, note
 from .delivery_states import refresh_state
-from .lease import process_name
+from .lease import heartbeat, process_name
 from .models import Delivery, DeliveryStep
 from .models.deliveries import StepState
 
@@ -57,7 +57,7 @@ class Work:
     def __init__(self, step: DeliveryStep) -> None:
         self.step, self.delivery = step, step.delivery
         self.seen = self.delivery.listing  # a run that changes meanwhile begins again
-        self._lost, self._ended = threading.Event(), threading.Event()
+        self._lost = threading.Event()
         self._written, self._so_far = 0.0, dict[str, object]()
 
     def must_stop(self) -> bool:
@@ -86,25 +86,9 @@ class Work:
     def _mine(self) -> Any:
         return DeliveryStep.objects.filter(pk=self.step.pk, state=StepState.RUNNING, token=self.step.token)
 
-    @contextmanager
-    def kept_alive(self) -> Iterator[None]:
+    def kept_alive(self) -> AbstractContextManager[None]:
         """Renew the lease in the background until the block ends."""
-        thread = threading.Thread(target=self._beat, name="step heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            thread.join()
-
-    def _beat(self) -> None:
-        try:
-            while not self._ended.wait(settings.SEQAUTO_HEARTBEAT_SECONDS):
-                with suppress(Error):  # the next beat may do better; if none does, another worker takes over
-                    close_old_connections()
-                    self._update(lease_until=_expiry())
-        finally:
-            connection.close()
+        return heartbeat(lambda: self._update(lease_until=_expiry()), settings.SEQAUTO_HEARTBEAT_SECONDS)
 
     # ---- the end ----
 

@@ -13,7 +13,9 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -39,13 +41,13 @@ from sequencing.reading import RunReading, read_run
 from .delivery_log import note
 from .delivery_rules import DeliveryRules
 from .delivery_states import refresh_state
+from .lease import heartbeat
 from .models import Delivery, DeliveryStep, IncomingFolder
 from .models.deliveries import DeliveryState, StepKind, StepState
 
 log = logging.getLogger(__name__)
 
 LONGEST_NAME = 255
-LONGEST_LOOK = timedelta(minutes=30)  # after which another process may look in place of one that died
 
 
 def look_at(root: str, rules: DeliveryRules) -> bool:
@@ -57,8 +59,10 @@ def look_at(root: str, rules: DeliveryRules) -> bool:
     if folder is None:
         return False
     error = remedy = ""
+    mine = IncomingFolder.objects.filter(pk=folder.pk)
     try:
-        _look(folder, rules)
+        with heartbeat(lambda: mine.update(busy_until=_expiry()), settings.SEQAUTO_HEARTBEAT_SECONDS):
+            _look(folder, rules)
     except DiskError as failure:
         error = f"Incoming folder {failure}"
         remedy = (
@@ -67,7 +71,7 @@ def look_at(root: str, rules: DeliveryRules) -> bool:
         )
         log.warning("%s", error)
     finally:
-        IncomingFolder.objects.filter(pk=folder.pk).update(
+        mine.update(
             busy_until=None, looked_at=timezone.now(), device=folder.device, error=error, remedy=remedy
         )
     return True
@@ -76,8 +80,13 @@ def look_at(root: str, rules: DeliveryRules) -> bool:
 def _claim(root: str) -> IncomingFolder | None:
     folder, _is_new = IncomingFolder.objects.get_or_create(path=root)
     free = Q(busy_until=None) | Q(busy_until__lt=Now())
-    claimed = IncomingFolder.objects.filter(free, pk=folder.pk).update(busy_until=Now() + LONGEST_LOOK)
+    claimed = IncomingFolder.objects.filter(free, pk=folder.pk).update(busy_until=_expiry())
     return folder if claimed else None
+
+
+def _expiry() -> Any:
+    """When another process may look in place of this one, if it has died until then."""
+    return Now() + timedelta(seconds=settings.SEQAUTO_LEASE_SECONDS)
 
 
 def _look(folder: IncomingFolder, rules: DeliveryRules) -> None:
@@ -274,8 +283,8 @@ _SETTLING = "The instrument has finished. Its files must look the same twice bef
 def _set(delivery: Delivery, state: DeliveryState, reason: str = "", remedy: str = "") -> None:
     if delivery.state != state:
         note(delivery, f"{state.label}. {reason}".strip())
-        if state == DeliveryState.SETTLING and delivery.complete_at is None:
-            delivery.complete_at = timezone.now()
+    if state == DeliveryState.SETTLING and delivery.complete_at is None:
+        delivery.complete_at = timezone.now()
     delivery.state, delivery.reason, delivery.remedy = state, reason, remedy
     delivery.save(update_fields=["state", "reason", "remedy", "complete_at"])
 

@@ -13,8 +13,8 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from django.db import Error, close_old_connections, connection, transaction
@@ -97,6 +97,32 @@ class Lease:
 
     def _expiry(self) -> object:
         return Now() + timedelta(seconds=self.seconds)
+
+
+@contextmanager
+def heartbeat(renew: Callable[[], object], seconds: float) -> Iterator[None]:
+    """Call `renew` in the background every so many seconds until the block ends.
+
+    One that the database does not answer is left to the next; if none does, the lease runs out.
+    """
+    ended = threading.Event()
+
+    def beat() -> None:
+        try:
+            while not ended.wait(seconds):
+                with suppress(Error):
+                    close_old_connections()
+                    renew()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def process_name() -> str:

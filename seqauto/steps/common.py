@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sequencing.converters import ConversionProblem
 from sequencing.copying import CopyProblem
+from sequencing.disk import DiskError
 from sequencing.s3 import UploadProblem
 
 from ..delivery_work import StepInterrupted, StepProblem
@@ -28,11 +29,16 @@ def lab_folder(folder: Path | None, what: str, setting: str) -> Path:
 
 @contextmanager
 def step_problems() -> Iterator[None]:
-    """What copying and uploading refuse becomes a problem of the step."""
+    """What copying and uploading refuse, and what disks do, becomes a problem of the step."""
     try:
         yield
     except (CopyProblem, UploadProblem) as problem:
         raise step_problem(problem) from problem
+    except (DiskError, OSError) as error:
+        raise StepProblem("io_error", f"A disk failed: {error}.", _LOOK_AT_THE_DISK) from error
+
+
+_LOOK_AT_THE_DISK = "See whether it is mounted, full or closed to the account that runs SeqAuto, then retry."
 
 
 def step_problem(problem: CopyProblem | UploadProblem | ConversionProblem, log: str = "") -> Exception:

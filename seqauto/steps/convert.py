@@ -43,9 +43,9 @@ def convert_run(work: Work, rules: DeliveryRules) -> Figures:
     """Make FASTQs, or adopt those of the instrument; give them their name when all are there and whole."""
     folder = lab_folder(rules.fastq_dir, "FASTQ folder", "SEQAUTO_FASTQ_DIR")
     delivery = work.delivery
-    reading = _read(delivery.path, rules)
     final = folder / delivery.name / fastqs_name(delivery.conversion)
     with step_problems(), claimed(folder / f"{delivery.name}.{delivery.conversion}"):
+        reading = _read(delivery.path, rules)
         return _made_before(final, work, reading) if final.exists() else _make(final, work, reading, rules)
 
 
@@ -180,12 +180,17 @@ def shown_problem(problem: Problem) -> dict[str, Any]:
     return asdict(problem) | {"can_override": problem.code not in _NEVER_OVERRIDDEN}
 
 
+_TELL_OF_THE_RUN = ("RunInfo.xml", "RunParameters.xml", "runParameters.xml")  # by model of instrument
+
+
 def _publish(run: Path, partial: Path, final: Path, reading: RunReading, figures: Figures) -> None:
     """Give the FASTQs their name, with what a scan needs to know of the run beside them."""
     sheet = _sheet_of(reading)
     final.parent.mkdir(exist_ok=True)
     _write_synced(final.parent / "SampleSheet.csv", sheet.content)
-    _write_synced(final.parent / "RunInfo.xml", read_metadata(run / "RunInfo.xml"))
+    for name in _TELL_OF_THE_RUN:
+        if (run / name).is_file():
+            _write_synced(final.parent / name, read_metadata(run / name))
     _write_synced(partial / RECORD, json.dumps(figures, indent=1).encode())
     for folder, _folders, _files in os.walk(partial):
         _sync(Path(folder))

@@ -280,6 +280,15 @@ def test_a_run_without_any_converter_waits(rules):
     assert "bcl-convert" in failed(run, "convert", "no_converter").error
 
 
+def test_a_fastq_folder_that_cannot_be_written_is_named(rules):
+    run = land_run(rules)
+    (rules.fastq_dir / run.name).write_text("a file where a folder should be")
+    deliver(rules)
+    step = failed(run, "convert", "io_error")
+    assert run.name in step.error
+    assert "mounted" in step.remedy
+
+
 # ---- sheets ----
 
 
