@@ -56,7 +56,7 @@ class Work:
 
     def __init__(self, step: DeliveryStep) -> None:
         self.step, self.delivery = step, step.delivery
-        self.seen = self.delivery.listing  # a run that changes meanwhile begins again
+        self.seen, self.path = self.delivery.listing, self.delivery.path  # where and as it was begun
         self._lost = threading.Event()
         self._written, self._so_far = 0.0, dict[str, object]()
 
@@ -125,7 +125,10 @@ class Work:
         self._end(StepState.WAITING, "Interrupted: it begins again")
 
     def _end(self, state: StepState, text: str, **values: object) -> None:
-        """End it, as far as it is ours still; of a run that changed under it nothing was done or failed."""
+        """End it, as far as it is ours still.
+
+        Of a run that changed under it nothing was done or failed; of one that was moved nothing failed.
+        """
         _drop_dead_connection()
         with transaction.atomic():
             if self._mine().select_for_update().first() is None:
@@ -133,10 +136,12 @@ class Work:
                     "%s was taken over by another worker; what this one did is not recorded.", self.step
                 )
                 return
-            self.delivery.refresh_from_db(fields=["listing"])
-            if state != StepState.WAITING and self.delivery.listing != self.seen:
-                state, text = StepState.WAITING, "Files of the run changed meanwhile: it begins again"
-                values = {}
+            self.delivery.refresh_from_db(fields=["listing", "path"])
+            has_changed = self.delivery.listing != self.seen
+            has_moved = self.delivery.path != self.path
+            if (has_changed and state != StepState.WAITING) or (has_moved and state == StepState.FAILED):
+                what = "Files of the run changed" if has_changed else "The run was moved"
+                state, text, values = StepState.WAITING, f"{what} meanwhile: it begins again", {}
             self._mine().update(
                 state=state,
                 ended_at=timezone.now(),

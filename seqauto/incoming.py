@@ -29,6 +29,7 @@ from sequencing.disk import (
     DiskError,
     RunListing,
     cycles_written,
+    empty_folder_above,
     is_gone,
     printable,
     read_metadata,
@@ -202,7 +203,8 @@ def _record_run(path: str, root: str, reading: RunReading) -> Delivery:
         )
         for place, kind in enumerate(StepKind, 1):
             DeliveryStep.objects.get_or_create(delivery=delivery, kind=kind, defaults={"place": place})
-        must_wait = Q(kind=StepKind.SETTLE) | Q(state=StepState.QUEUED)
+        # What failed may have failed because the folder was away.
+        must_wait = Q(kind=StepKind.SETTLE) | Q(state__in=(StepState.QUEUED, StepState.FAILED))
         delivery.steps.filter(must_wait).update(state=StepState.WAITING)
     return delivery
 
@@ -435,8 +437,15 @@ def _record_unrecognised(path: str, root: str, reason: str, remedy: str) -> None
     note(delivery, f"Found in {root}: not a run")
 
 
+_NOT_MISSED = (DeliveryState.DELIVERED, DeliveryState.CONFLICT, DeliveryState.UNRECOGNISED)
+
+
 def _notice_gone(known: Mapping[str, Delivery], here: Collection[str], unreadable: Sequence[str]) -> None:
-    """Say of folders that are no longer there that they are gone; only where the disk itself says so."""
+    """Say of folders that are no longer there that they are gone; only where the disk itself says so.
+
+    Raises DiskError where a folder above them stands empty: each instrument may have a disk of its own.
+    """
+    bare = set()
     for path, before in known.items():
         hidden = any(path == place or path.startswith(f"{place}/") for place in unreadable)
         if path in here or hidden or before.gone_at:
@@ -444,10 +453,22 @@ def _notice_gone(known: Mapping[str, Delivery], here: Collection[str], unreadabl
         delivery = Delivery.objects.filter(pk=before.pk, path=path).first()  # it may have been moved
         if delivery is None:
             continue
-        if is_gone(path):
+        is_missed = delivery.state not in _NOT_MISSED
+        if is_gone(path) and is_missed and (empty := _empty_group_above(delivery)):
+            bare.add(empty)
+        elif is_gone(path):
             _record_gone(delivery)
         elif delivery.state == DeliveryState.UNRECOGNISED:
             delivery.delete()  # runs lie in it now: it is a group of runs
+    if bare:
+        raise DiskError(
+            f"{min(bare)}: it is empty, as a disk is that is not mounted; if it is none, remove it"
+        )
+
+
+def _empty_group_above(delivery: Delivery) -> str:
+    empty = empty_folder_above(delivery.path, delivery.root)
+    return "" if empty == delivery.root else empty
 
 
 def _record_gone(delivery: Delivery) -> None:

@@ -22,6 +22,7 @@ from delivering import (
     step_of,
     steps_of,
     whole_story,
+    work,
     write_cycle,
 )
 from django.db import connection
@@ -29,10 +30,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from ordinary_user import unreadable
 
-from seqauto import decisions
+from seqauto import decisions, delivery_work, incoming
 from seqauto.models import Delivery
 from seqauto.models.deliveries import DeliveryState, StepKind, StepState
 from sequencing.demo import INSTRUMENTS
+from sequencing.disk import walkers
 
 pytestmark = pytest.mark.django_db
 
@@ -158,6 +160,34 @@ def test_promise_06_a_run_that_comes_back_with_other_files_begins_again(rules):
     assert state_of(run) == DeliveryState.SETTLING
 
 
+def test_promise_06_a_run_that_is_moved_under_a_step_begins_it_again_at_its_new_place(tmp_path, s3_server):
+    rules = rules_for(tmp_path, s3_server)
+    run = land_run(rules)
+    look(rules)
+    (step,) = look(rules)
+    at_work = delivery_work.begin(step)
+    moved = run.rename(run.with_name(f"Panel_{run.name}"))
+    look(rules)
+    at_work.fail(delivery_work.StepProblem("source", f"{run} is not there", "Look for it"))
+    assert steps_of(moved)["back_up"] == StepState.WAITING
+    deliver(rules)
+    assert state_of(moved) == DeliveryState.DELIVERED
+
+
+def test_promise_06_a_step_that_failed_while_its_run_was_away_begins_again(tmp_path, s3_server):
+    rules = rules_for(tmp_path, s3_server)
+    run = land_run(rules)
+    look(rules)
+    (step,) = look(rules)
+    aside = run.rename(tmp_path / "aside")
+    work([step], rules)
+    assert step_of(run, StepKind.BACK_UP).state == StepState.FAILED
+    look(rules)
+    aside.rename(run)
+    deliver(rules)
+    assert state_of(run) == DeliveryState.DELIVERED
+
+
 # ---- ready or not ----
 
 WITH_MARKERS = [
@@ -219,6 +249,7 @@ def test_promise_03_a_person_may_begin_without_the_markers_with_a_reason(rules, 
     assert state_of(run) == DeliveryState.SETTLING
     look(rules)
     assert state_of(run) == DeliveryState.DELIVERING
+    assert step_of(run, StepKind.SETTLE).duration
     forced = delivery_of(run).events.get(user=admin_user)
     assert (forced.text, forced.reason) == (
         "Delivered without its markers", "The instrument's disk was full at the end",
@@ -418,6 +449,43 @@ def test_promise_05_a_disk_that_has_only_another_number_after_a_restart_is_the_s
         assert (state_of(run), len(events_of(run))) == (DeliveryState.DELIVERING, 3)
 
 
+def test_promise_05_the_disk_of_one_instrument_below_the_incoming_folder_is_told_and_loses_nothing(rules):
+    other = land_run(rules, number=32)
+    below = rules.incoming[0] / "novaseq"
+    below.mkdir()
+    with mounted(below):
+        land_run(rules, into="novaseq")
+        settle(rules)
+        before = deliveries_and_steps()
+    look(rules)
+    assert Delivery.objects.get(path=str(below)).state == DeliveryState.UNRECOGNISED
+    Delivery.objects.get(path=str(below)).delete()
+    assert deliveries_and_steps() == before
+    assert f"{below}: it is empty, as a disk is that is not mounted" in folder_row(rules).error
+    assert state_of(other) == DeliveryState.DELIVERING
+    below.rmdir()
+    look(rules)
+    assert folder_row(rules).error == ""
+    assert Delivery.objects.filter(state=DeliveryState.GONE).count() == 1
+
+
+@pytest.mark.parametrize("call", ["scandir", "stat"])
+def test_promise_05_an_input_output_error_during_a_walk_is_told_and_changes_nothing(rules, monkeypatch, call):
+    run = land_run(rules)
+    settle(rules)
+    before = deliveries_and_steps()
+    shutil.rmtree(run)  # what a dying disk shows of it
+    failing = (
+        "import os, errno\n"
+        "def fail(*args, **options): raise OSError(errno.EIO, 'Input/output error')\n"
+        f"os.{call} = fail\n"
+    )
+    monkeypatch.setattr(walkers, "_PROGRAM", f"{failing}{walkers._PROGRAM}")
+    look(rules)
+    assert "Input/output error" in folder_row(rules).error
+    assert deliveries_and_steps() == before
+
+
 def test_promise_05_a_missing_incoming_folder_is_told_and_found_again(rules):
     run = land_run(rules)
     settle(rules)
@@ -506,15 +574,13 @@ def test_a_run_that_is_taken_away_is_gone_and_goes_on_where_it_was_when_it_is_ba
 
 
 def test_a_step_that_ends_after_its_run_was_taken_away_queues_no_other(rules):
-    from seqauto import delivery_work
-
     run = land_run(rules)
     look(rules)
     (step,) = look(rules)
-    work = delivery_work.begin(step)
+    at_work = delivery_work.begin(step)
     shutil.rmtree(run)
     look(rules)
-    work.finish({"files": 1})
+    at_work.finish({"files": 1})
     assert state_of(run) == DeliveryState.GONE
     assert look(rules) == []
 
@@ -665,8 +731,6 @@ def test_promise_49_hostile_run_info_stops_nobody(rules, old, new):
 
 
 def test_what_a_person_decides_while_the_folder_is_listed_is_kept(rules, admin_user, monkeypatch):
-    from seqauto import incoming
-
     run = land_run(rules)
     listed = incoming.looks_of
 
