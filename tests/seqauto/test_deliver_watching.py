@@ -573,6 +573,16 @@ def test_a_run_that_is_taken_away_is_gone_and_goes_on_where_it_was_when_it_is_ba
     assert events_of(run)[-4:-2] == ["The folder is no longer there", "The folder is back"]
 
 
+def test_a_run_that_is_removed_after_its_delivery_stays_delivered(tmp_path, s3_server):
+    rules = rules_for(tmp_path, s3_server)
+    run = land_run(rules, into="exome")
+    deliver(rules)
+    shutil.rmtree(run)
+    assert look(rules) == []
+    assert (state_of(run), delivery_of(run).gone_at is not None) == (DeliveryState.DELIVERED, True)
+    assert folder_row(rules).error == ""
+
+
 def test_a_step_that_ends_after_its_run_was_taken_away_queues_no_other(rules):
     run = land_run(rules)
     look(rules)
