@@ -16,15 +16,20 @@ _at_work = threading.Lock()
 _shipped: dict[Path, tuple[int, int]] = {}  # size and mtime of what S3 has
 
 
-def ship_log(rules: DeliveryRules) -> None:
-    """Begin to copy the delivery log to its bucket, if it has grown and no copy is under way."""
+def ship_log(rules: DeliveryRules, *, patience: float = 0) -> None:
+    """Begin to copy the delivery log to its bucket, if it has grown and no copy is under way.
+
+    A process that is about to end waits for it, with `patience` in seconds.
+    """
     file = rules.logs_dir / LOG_FILE
     if rules.s3.log_bucket and file.is_file() and _stamp(file) != _shipped.get(file):
-        threading.Thread(target=_ship, args=(rules, file), name="log to S3", daemon=True).start()
+        thread = threading.Thread(target=_ship, args=(rules, file, patience), name="log to S3", daemon=True)
+        thread.start()
+        thread.join(patience)
 
 
-def _ship(rules: DeliveryRules, file: Path) -> None:
-    if not _at_work.acquire(blocking=False):
+def _ship(rules: DeliveryRules, file: Path, patience: float) -> None:
+    if not _at_work.acquire(timeout=patience):
         return
     try:
         stamp = _stamp(file)

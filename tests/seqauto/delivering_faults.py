@@ -40,6 +40,10 @@ def instruct_converter(rules: DeliveryRules, lines: str) -> None:
     program.chmod(0o755)
 
 
+def instruct_no_more(rules: DeliveryRules) -> None:
+    _program(rules).with_name("obedient").replace(_program(rules))
+
+
 def _program(rules: DeliveryRules) -> Path:
     return Path(rules.converter.programs["bcl-convert"])
 

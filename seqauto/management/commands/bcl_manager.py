@@ -10,18 +10,22 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
+from django.utils import timezone
 
 from seqauto import deliveries
 from seqauto.delivery_rules import DeliveryRules, amiss_with_folders, rules_of_settings
+from seqauto.log_shipping import ship_log
 from seqauto.models import Delivery, DeliveryStep, IncomingFolder
 from seqauto.models.deliveries import DeliveryState, StepState
 
+LOG_SECONDS = 10  # for the last lines of the delivery log to reach S3
 IDLE_SECONDS = 1  # between two looks at what has ended
 NOT_DONE_YET = (DeliveryState.SETTLING, DeliveryState.DELIVERING)
 
@@ -63,6 +67,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError("Interrupted.", returncode=128 + signal.SIGINT) from None
         finally:
+            ship_log(rules, patience=LOG_SECONDS)
             if options["json"]:
                 self.stdout.write(json.dumps(summarise(rules)))
         if failed or (options["once"] and _amiss(rules)):
@@ -71,7 +76,7 @@ class Command(BaseCommand):
     def _watch(self, rules: DeliveryRules, *, once: bool, exit_on_error: bool) -> bool:
         """Look, work, look again; say whether it ended because a step failed."""
         at_work: dict[Future[None], int] = {}
-        next_look = 0.0
+        next_look, begun = 0.0, timezone.now()
         with ThreadPoolExecutor(rules.parallel, thread_name_prefix="delivery") as pool:
             try:
                 while True:
@@ -87,7 +92,7 @@ class Command(BaseCommand):
                         del at_work[done]
                     if exit_on_error and _failed(rules):
                         return True
-                    if once and is_look and not at_work and not _in_hand(rules):
+                    if once and is_look and not at_work and _is_at_rest(rules, begun):
                         return False
                     time.sleep(min(IDLE_SECONDS, max(0.05, next_look - time.monotonic())))
             finally:
@@ -144,8 +149,11 @@ def _deliveries(rules: DeliveryRules) -> Any:
     return Delivery.objects.under(rules.roots)
 
 
-def _in_hand(rules: DeliveryRules) -> bool:
-    return bool(_deliveries(rules).filter(state__in=NOT_DONE_YET).exists())
+def _is_at_rest(rules: DeliveryRules, begun: datetime) -> bool:
+    """Whether every folder was looked at since, by whatever process, and nothing is in hand."""
+    looked_at = IncomingFolder.objects.filter(path__in=rules.roots, looked_at__gte=begun)
+    is_in_hand = _deliveries(rules).filter(state__in=NOT_DONE_YET).exists()
+    return looked_at.count() == len(set(rules.roots)) and not is_in_hand
 
 
 def _failed(rules: DeliveryRules) -> bool:
