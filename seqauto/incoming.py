@@ -107,15 +107,25 @@ def _look(folder: IncomingFolder, rules: DeliveryRules) -> None:
         ).values_list("delivery", flat=True)
     )
     for path in runs:
-        delivery = known.get(path)
-        if delivery and delivery.pk in settled and not delivery.gone_at:
-            _look_for_changes(delivery, rules, timezone.now())
-        else:
-            _look_at_run(path, folder.path, delivery, rules)
+        try:
+            _look_at_one(path, folder.path, known.get(path), settled, rules)
+        except DiskError:
+            raise
+        except Exception:  # whatever is wrong with one run, the others are looked at
+            log.exception("%s could not be looked at; it is tried again.", printable(path))
     for path, why in not_runs.items():
         if path not in known or known[path].gone_at:
             _record_unrecognised(path, folder.path, *why)
     _notice_gone(known, here, found.unreadable)
+
+
+def _look_at_one(
+    path: str, root: str, delivery: Delivery | None, settled: Set[int], rules: DeliveryRules
+) -> None:
+    if delivery and delivery.pk in settled and not delivery.gone_at:
+        _look_for_changes(delivery, rules, timezone.now())
+    else:
+        _look_at_run(path, root, delivery, rules)
 
 
 def _refuse_another_disk(root: str, known: Mapping[str, Delivery], here: Set[str]) -> None:

@@ -6,6 +6,7 @@ from celery import shared_task
 
 from seqauto import deliveries
 from seqauto.delivery_rules import rules_of_settings
+from seqauto.incoming import LONGEST_LOOK
 
 
 def queue_ready_steps() -> None:
@@ -23,7 +24,7 @@ def work_on(step_id: int) -> None:
     deliveries.work_on(step_id, rules_of_settings(), on_end=queue_ready_steps)
 
 
-@shared_task
+@shared_task(time_limit=LONGEST_LOOK.total_seconds())
 def look_after_deliveries() -> None:
-    """By beat, every SEQAUTO_WATCH_SECONDS."""
+    """By beat, every SEQAUTO_WATCH_SECONDS. A disk that hangs holds its process no longer than a look may take."""
     _send(deliveries.look_after(rules_of_settings()))
