@@ -6,7 +6,8 @@ from celery import shared_task
 
 from seqauto import deliveries
 from seqauto.delivery_rules import rules_of_settings
-from seqauto.incoming import LONGEST_LOOK
+
+LONGEST_LOOK_SECONDS = 3600  # a process that hangs in a dead disk for so long is ended
 
 
 def queue_ready_steps() -> None:
@@ -24,7 +25,7 @@ def work_on(step_id: int) -> None:
     deliveries.work_on(step_id, rules_of_settings(), on_end=queue_ready_steps)
 
 
-@shared_task(time_limit=LONGEST_LOOK.total_seconds())
+@shared_task(time_limit=LONGEST_LOOK_SECONDS)
 def look_after_deliveries() -> None:
-    """By beat, every SEQAUTO_WATCH_SECONDS. A disk that hangs holds its process no longer than a look may take."""
+    """By beat, every SEQAUTO_WATCH_SECONDS."""
     _send(deliveries.look_after(rules_of_settings()))
