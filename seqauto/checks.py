@@ -12,14 +12,20 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from sequencing.converters import CONVERTERS
 from sequencing.illumina.completion import MARKERS
+from sequencing.illumina.safe_names import is_safe_id
 from sequencing.layout import FILE_TYPES, pattern_problem
+from sequencing.s3 import project_prefix
+
+from .delivery_rules import nested_folders
 
 
 @register
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     """All that is wrong with SeqAuto's settings, each with what to do."""
-    return [*_roots(), *_patterns(), *_times(), *_lease(), *_find_scripts(), *_markers()]
+    scans = [*_roots(), *_patterns(), *_times(), *_lease(), *_find_scripts(), *_markers()]
+    return [*scans, *_delivery_folders(), *_s3(), *_converters()]
 
 
 def _roots() -> Iterator[CheckMessage]:
@@ -108,4 +114,51 @@ def _markers() -> Iterator[CheckMessage]:
                 f"SEQAUTO_MARKERS: the markers of {model} are no list of names.",
                 hint='Write {"MiSeq": ["RTAComplete.txt"]}.',
                 id="seqauto.E010",
+            )
+
+
+def _delivery_folders() -> Iterator[CheckMessage]:
+    """Only their names are looked at: a disk that is away must not keep the site from starting."""
+    named = [("incoming folder", Path(folder)) for folder in settings.SEQAUTO_INCOMING_DIRS]
+    others = {"backup folder": settings.SEQAUTO_BACKUP_DIR, "FASTQ folder": settings.SEQAUTO_FASTQ_DIR}
+    named += [(what, Path(folder)) for what, folder in others.items() if folder]
+    for sentence in nested_folders(named):
+        yield Error(
+            f"SEQAUTO_INCOMING_DIRS, SEQAUTO_BACKUP_DIR, SEQAUTO_FASTQ_DIR: {sentence}",
+            hint="Give each a folder of its own: what is made must never be taken for what landed.",
+            id="seqauto.E012",
+        )
+
+
+def _s3() -> Iterator[CheckMessage]:
+    if not is_safe_id(settings.SEQAUTO_NO_PROJECT):
+        yield Error(
+            f"SEQAUTO_NO_PROJECT: {settings.SEQAUTO_NO_PROJECT!r} must not stand in an S3 key.",
+            hint="Letters, digits, _ and - only, starting with a letter or digit.",
+            id="seqauto.E013",
+        )
+    try:
+        project_prefix(settings.SEQAUTO_S3_FASTQ_PREFIX, "project", "instrument", 1)
+    except ValueError as error:
+        yield Error(f"SEQAUTO_S3_FASTQ_PREFIX: {error}.", id="seqauto.E014")
+    owner = settings.SEQAUTO_S3_BUCKET_OWNER
+    if owner and not re.fullmatch("[0-9]{12}", owner):
+        yield Error(
+            f"SEQAUTO_S3_BUCKET_OWNER: {owner!r} is no account.",
+            hint="The twelve digits of an AWS account; nothing where the server knows no accounts.",
+            id="seqauto.E015",
+        )
+
+
+def _converters() -> Iterator[CheckMessage]:
+    known = ", ".join(CONVERTERS)
+    for name in settings.SEQAUTO_CONVERTERS:
+        if name not in CONVERTERS:
+            yield Error(f"SEQAUTO_CONVERTERS: {name!r} is unknown; known are {known}.", id="seqauto.E016")
+    for name, program in settings.SEQAUTO_CONVERTER_PROGRAMS.items():
+        if name not in CONVERTERS or not isinstance(program, str):
+            yield Error(
+                f"SEQAUTO_CONVERTER_PROGRAMS: {name!r}: {program!r} is no converter with its program.",
+                hint=f'Write {{"bcl-convert": "/opt/bcl-convert"}}; known are {known}.',
+                id="seqauto.E017",
             )

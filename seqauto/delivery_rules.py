@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 from django.conf import settings
@@ -105,14 +106,20 @@ def amiss_with_folders(rules: DeliveryRules) -> list[str]:
     named = [("incoming folder", folder) for folder in rules.incoming]
     named += [("backup folder", rules.backup_dir)] if rules.backup_dir else []
     named += [("FASTQ folder", rules.fastq_dir)] if rules.fastq_dir else []
-    found = [f"The {what} {folder} is not there." for what, folder in named if not folder.is_dir()]
-    for number, (what, folder) in enumerate(named):
-        for other_what, other in named[number + 1 :]:
-            real, other_real = folder.resolve(), other.resolve()
-            if real == other_real:
-                found.append(f"The {what} and the {other_what} are the same: {folder}.")
-            elif real in other_real.parents:
-                found.append(f"The {other_what} {other} lies inside the {what} {folder}.")
-            elif other_real in real.parents:
-                found.append(f"The {what} {folder} lies inside the {other_what} {other}.")
+    missing = [f"The {what} {folder} is not there." for what, folder in named if not folder.is_dir()]
+    real = {folder: folder.resolve() for _what, folder in named}
+    return missing + nested_folders(named, real)
+
+
+def nested_folders(named: Sequence[tuple[str, Path]], real: Mapping[Path, Path] | None = None) -> list[str]:
+    """Which of these folders are the same, or lie inside one another; `real` are their true places."""
+    found = []
+    for (what, folder), (other_what, other) in combinations(named, 2):
+        place, other_place = (real or {}).get(folder, folder), (real or {}).get(other, other)
+        if place == other_place:
+            found.append(f"The {what} and the {other_what} are the same: {folder}.")
+        elif place in other_place.parents:
+            found.append(f"The {other_what} {other} lies inside the {what} {folder}.")
+        elif other_place in place.parents:
+            found.append(f"The {what} {folder} lies inside the {other_what} {other}.")
     return found

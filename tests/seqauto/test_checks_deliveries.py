@@ -1,0 +1,79 @@
+"""Settings of deliveries that cannot work are named at start; a disk that is away stops nothing."""
+
+from pathlib import Path
+
+import pytest
+from test_checks import ids
+
+FOLDERS = {
+    "INCOMING_DIRS": [Path("/data/incoming")],
+    "BACKUP_DIR": Path("/data/backup"),
+    "FASTQ_DIR": Path("/data/fastq"),
+}
+
+
+def test_folders_that_are_not_there_are_no_reason_not_to_start(settings):
+    assert ids(settings, **FOLDERS) == []
+    assert ids(settings, INCOMING_DIRS=[], BACKUP_DIR=None, FASTQ_DIR=None) == []
+
+
+def test_incoming_folders_may_lie_in_an_archive_that_is_scanned(settings):
+    assert ids(settings, **FOLDERS, SCAN_ROOTS=[Path("/data")]) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"INCOMING_DIRS": [Path("/data/incoming"), Path("/data/incoming")]},
+        {"INCOMING_DIRS": [Path("/data/incoming"), Path("/data/incoming/nextseq")]},
+        {"BACKUP_DIR": Path("/data/incoming")},
+        {"BACKUP_DIR": Path("/data/incoming/backup")},
+        {"FASTQ_DIR": Path("/data/incoming/fastq")},
+        {"FASTQ_DIR": Path("/data/backup")},
+        {"FASTQ_DIR": Path("/data/backup/fastq")},
+        {"BACKUP_DIR": Path("/data/fastq/backup")},
+        {"BACKUP_DIR": None, "FASTQ_DIR": Path("/data/incoming")},
+    ],
+)
+def test_no_folder_of_a_delivery_lies_in_another(settings, changed):
+    assert ids(settings, **{**FOLDERS, **changed}) == ["seqauto.E012"]
+
+
+@pytest.mark.parametrize("name", ["", "../x", "no project", "-rf", "none"])
+def test_promise_49_the_name_for_no_project_can_stand_in_a_key(settings, name):
+    assert ids(settings, NO_PROJECT=name) == ["seqauto.E013"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [("", []), ("lab", []), ("/lab/runs/", []), ("lab/../x", ["seqauto.E014"]), ("a b", ["seqauto.E014"])],
+)
+def test_promise_49_the_prefix_can_stand_in_a_key(settings, prefix, expected):
+    assert ids(settings, S3_FASTQ_PREFIX=prefix) == expected
+
+
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [("", []), ("123456789012", []), ("12345678901", ["seqauto.E015"]), ("our-lab", ["seqauto.E015"])],
+)
+def test_promise_55_the_owner_of_a_bucket_is_an_account(settings, owner, expected):
+    assert ids(settings, S3_BUCKET_OWNER=owner) == expected
+
+
+@pytest.mark.parametrize(
+    ("converters", "expected"), [(["picard", "bcl2fastq"], []), (["picard", "bclconvert"], ["seqauto.E016"])]
+)
+def test_converters_are_known_ones(settings, converters, expected):
+    assert ids(settings, CONVERTERS=converters) == expected
+
+
+@pytest.mark.parametrize(
+    ("programs", "expected"),
+    [
+        ({"bcl-convert": "/opt/bcl-convert"}, []),
+        ({"bclconvert": "/opt/bcl-convert"}, ["seqauto.E017"]),
+        ({"picard": ["java", "-jar"]}, ["seqauto.E017"]),
+    ],
+)
+def test_programs_are_of_known_converters(settings, programs, expected):
+    assert ids(settings, CONVERTER_PROGRAMS=programs) == expected
