@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from .delivery_log import note
-from .delivery_states import refresh_state
+from .delivery_states import override_key, refresh_state
 from .models import Delivery, DeliveryStep
 from .models.deliveries import DeliveryState, StepKind, StepState
 
@@ -47,7 +47,8 @@ def override(delivery: Delivery, user: User | None, codes: Sequence[str], reason
         allowed = overridable_codes(step)
         if not codes or set(codes) - set(allowed):
             raise DecisionRefused("This error cannot be overridden.", "Mend what it names, then press Retry.")
-        delivery.overrides = sorted({*delivery.overrides, *codes})
+        chosen = [problem for problem in step.problems if problem["code"] in codes]
+        delivery.overrides = sorted({*delivery.overrides, *map(override_key, chosen)})
         delivery.save(update_fields=["overrides"])
         _reset(step)
         note(delivery, f"Overrides {', '.join(sorted(codes))}", step=step.kind, user=user, reason=reason)
@@ -113,8 +114,8 @@ def convert_again(delivery: Delivery, user: User | None, reason: str) -> None:
                 f"{delivery.name} has no finished conversion to replace.", "Wait until its steps have ended."
             )
         delivery.conversion += 1
-        delivery.delivered_at = None
-        delivery.save(update_fields=["conversion", "delivered_at"])
+        delivery.delivered_at, delivery.overrides = None, []  # they were said of the conversion before
+        delivery.save(update_fields=["conversion", "delivered_at", "overrides"])
         note(
             delivery,
             f"Converted again, as number {delivery.conversion}",

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError
 
 from . import delivery_work
 from .delivery_rules import DeliveryRules
-from .delivery_work import StepInterrupted, StepProblem, Work
+from .delivery_work import StepBusy, StepInterrupted, StepProblem, Work
 from .incoming import look_at
 from .log_shipping import ship_log
 from .steps import STEPS
@@ -76,6 +76,10 @@ def _do(work: Work, rules: DeliveryRules) -> None:
         work.finish(figures, figures.pop("log", ""))
     except StepProblem as problem:
         work.fail(problem)
+    except StepBusy as busy:
+        log.warning("%s: %s", work.step, busy)
+        work.wait_while_busy()
+        work.give_back()
     except StepInterrupted as interruption:
         log.warning("%s: %s", work.step, interruption)
         work.give_back()
@@ -91,9 +95,9 @@ def _do(work: Work, rules: DeliveryRules) -> None:
 
 
 def start_working() -> None:
-    delivery_work.STOPPING.clear()
+    delivery_work.STOPPING.event.clear()
 
 
 def stop_working() -> None:
     """Let the steps of this process stop where they are; they begin again elsewhere, or at the next start."""
-    delivery_work.STOPPING.set()
+    delivery_work.STOPPING.event.set()

@@ -25,3 +25,10 @@ def note(
     )
     by = f" (by {user.get_username()}: {reason.strip()})" if user else ""
     log.info("%s: %s%s", delivery.name, text, by)
+
+
+def note_once(delivery: Delivery, text: str) -> None:
+    """As `note`, unless it is what was said last."""
+    latest = delivery.events.order_by("-pk").values_list("text", flat=True).first()
+    if latest != text:
+        note(delivery, text)

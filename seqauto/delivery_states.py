@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.utils import timezone
 
 from .models import Delivery, DeliveryStep
@@ -33,3 +36,8 @@ def _unfinished(delivery: Delivery, failed: DeliveryStep | None) -> DeliveryStat
     if delivery.is_held:
         return DeliveryState.HELD
     return DeliveryState.WAITING if failed else DeliveryState.DELIVERING
+
+
+def override_key(problem: Mapping[str, Any]) -> str:
+    """What an override holds of a problem: the same code about something else is another problem."""
+    return f"{problem['code']}: {problem['message']}"

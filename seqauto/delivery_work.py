@@ -28,7 +28,20 @@ from .models.deliveries import StepState
 
 MOST_DEATHS = 3  # a step that kills its worker so often in a row waits for a person
 PROGRESS_SECONDS = 1
-STOPPING = threading.Event()  # this process is asked to end: its steps stop where they are
+STILL_SECONDS = 30 * 60  # a step that asks nothing and tells nothing for so long hangs: its lease ends
+BUSY_SECONDS = 20  # before a step begins again whose place another process still holds
+
+
+class _Stopping:
+    """Whether this process is asked to end, so that its steps stop where they are.
+
+    A worker of Celery puts an event here that it shares with its children.
+    """
+
+    event: Any = threading.Event()
+
+
+STOPPING = _Stopping()
 
 
 class StepProblem(Exception):
@@ -51,17 +64,29 @@ class StepInterrupted(Exception):
     """The step is no longer ours, or was asked to stop: leave everything as it is."""
 
 
+class StepBusy(StepInterrupted):
+    """Another process still works at the same place, most likely a worker that lost its lease."""
+
+
 class Work:
     """A step in hand. Every write of it is refused once the lease is lost."""
 
     def __init__(self, step: DeliveryStep) -> None:
         self.step, self.delivery = step, step.delivery
         self.seen, self.path = self.delivery.listing, self.delivery.path  # where and as it was begun
-        self._lost = threading.Event()
+        self._lost, self._sign = threading.Event(), time.monotonic()
         self._written, self._so_far = 0.0, dict[str, object]()
 
     def must_stop(self) -> bool:
-        return self._lost.is_set() or STOPPING.is_set()
+        """Whether to stop; asked every few seconds, it is the step's sign of life."""
+        self._sign = time.monotonic()
+        return self._lost.is_set() or bool(STOPPING.event.is_set())
+
+    def wait_while_busy(self) -> None:
+        self.say("Waits for another process to leave its place")
+        until = time.monotonic() + BUSY_SECONDS
+        while time.monotonic() < until and not self.must_stop():
+            time.sleep(0.2)
 
     def say(self, doing: str) -> None:
         """Tell in words what is being done."""
@@ -88,7 +113,11 @@ class Work:
 
     def kept_alive(self) -> AbstractContextManager[None]:
         """Renew the lease in the background until the block ends."""
-        return heartbeat(lambda: self._update(lease_until=_expiry()), settings.SEQAUTO_HEARTBEAT_SECONDS)
+        return heartbeat(self._renew, settings.SEQAUTO_HEARTBEAT_SECONDS)
+
+    def _renew(self) -> None:
+        if time.monotonic() - self._sign < STILL_SECONDS:
+            self._update(lease_until=_expiry())
 
     # ---- the end ----
 
@@ -156,9 +185,10 @@ class Work:
 
 
 def begin(step_id: int) -> Work | None:
-    """Turn Queued to Running; None where another worker has it, or it is no longer queued."""
+    """Turn Queued to Running; None where another worker has it, or it is no longer its turn."""
     token = uuid.uuid4()
-    mine = DeliveryStep.objects.filter(pk=step_id, state=StepState.QUEUED).update(
+    its_turn = Delivery.objects.filter(is_held=False, gone_at=None)
+    mine = DeliveryStep.objects.filter(pk=step_id, state=StepState.QUEUED, delivery__in=its_turn).update(
         state=StepState.RUNNING,
         token=token,
         lease_until=_expiry(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from sequencing.converters import onboard_fastqs
 from sequencing.copying import CopyProblem, list_folder
 from sequencing.disk import (
     LONGEST_PATH,
@@ -39,7 +41,7 @@ from sequencing.disk.walkers import start_walker
 from sequencing.kinds import kind_of_file
 from sequencing.reading import RunReading, read_run
 
-from .delivery_log import note
+from .delivery_log import note, note_once
 from .delivery_rules import DeliveryRules
 from .delivery_states import refresh_state
 from .lease import heartbeat
@@ -49,6 +51,8 @@ from .models.deliveries import DeliveryState, StepKind, StepState
 log = logging.getLogger(__name__)
 
 LONGEST_NAME = 255
+LOOK_AGAIN_SECONDS = 60  # of one look go into settled runs at most; new ones come first
+RARER = 10  # a run delivered ten days ago is listed again once a day
 
 
 def look_at(root: str, rules: DeliveryRules) -> bool:
@@ -106,26 +110,51 @@ def _look(folder: IncomingFolder, rules: DeliveryRules) -> None:
             delivery__in=known.values(), kind=StepKind.SETTLE, state=StepState.DONE
         ).values_list("delivery", flat=True)
     )
+    due: list[Delivery] = []
     for path in runs:
-        try:
-            _look_at_one(path, folder.path, known.get(path), settled, rules)
-        except DiskError:
-            raise
-        except Exception:  # whatever is wrong with one run, the others are looked at
-            log.exception("%s could not be looked at; it is tried again.", printable(path))
+        delivery = known.get(path)
+        if delivery and delivery.pk in settled and not delivery.gone_at:
+            due += [delivery] if _is_due(delivery, rules, timezone.now()) else []
+        else:
+            _look_whatever_is_wrong(path, folder.path, delivery, rules)
+    _look_again(due, rules)
     for path, why in not_runs.items():
         if path not in known or known[path].gone_at:
             _record_unrecognised(path, folder.path, *why)
     _notice_gone(known, here, found.unreadable)
 
 
-def _look_at_one(
-    path: str, root: str, delivery: Delivery | None, settled: Set[int], rules: DeliveryRules
-) -> None:
-    if delivery and delivery.pk in settled and not delivery.gone_at:
-        _look_for_changes(delivery, rules, timezone.now())
-    else:
+def _look_whatever_is_wrong(path: str, root: str, delivery: Delivery | None, rules: DeliveryRules) -> None:
+    """Look at one run; whatever is wrong with it stands on it, and the others are looked at."""
+    try:
         _look_at_run(path, root, delivery, rules)
+    except DiskError:
+        raise
+    except Exception as error:
+        log.exception("%s could not be looked at; it is tried again.", printable(path))
+        values = {"root": root, "name": os.path.basename(path)[:LONGEST_NAME]}
+        delivery, _is_new = Delivery.objects.get_or_create(path=path, defaults=values)
+        reason = f"It could not be looked at: {type(error).__name__}: {error}"
+        _set(delivery, DeliveryState.WAITING, reason, "It is tried again; if that does not help, report it.")
+
+
+def _is_due(delivery: Delivery, rules: DeliveryRules, now: datetime) -> bool:
+    """Whether a settled run is to be listed again: the longer ago it was delivered, the more rarely."""
+    if delivery.listed_at is None:
+        return True
+    pause = timedelta(seconds=rules.relist_seconds)
+    if delivery.delivered_at and rules.relist_seconds:
+        pause = max(pause, (now - delivery.delivered_at) / RARER)
+    return now - delivery.listed_at >= pause
+
+
+def _look_again(due: list[Delivery], rules: DeliveryRules) -> None:
+    """List settled runs again, the longest unseen first, for as long as new runs can wait."""
+    until = time.monotonic() + LOOK_AGAIN_SECONDS
+    for delivery in sorted(due, key=lambda one: one.listed_at or one.found_at):
+        _look_for_changes(delivery, timezone.now())
+        if time.monotonic() > until:
+            break
 
 
 def _refuse_another_disk(root: str, known: Mapping[str, Delivery], here: Set[str]) -> None:
@@ -153,9 +182,12 @@ def _look_at_run(path: str, root: str, delivery: Delivery | None, rules: Deliver
     # RunInfo.xml may come later than the folder, and say otherwise than its name.
     if delivery.identity != reading.identity and not _take_identity(delivery, reading):
         return
-    _note_progress(delivery, reading, rules, now)
-    if delivery.state == DeliveryState.SETTLING:
+    _note_progress(delivery, reading, now)
+    state, reason, remedy = _state_of(delivery, reading, rules, now)
+    if state == DeliveryState.SETTLING:
         _settle(delivery, reading, rules, now)
+    else:
+        _set(delivery, state, reason, remedy)
 
 
 def _begins_here(delivery: Delivery, reading: RunReading) -> bool:
@@ -238,11 +270,11 @@ def _take_identity(delivery: Delivery, reading: RunReading) -> bool:
 
 # Only what a look found is saved: workers and people write the rest at the same time.
 _SAID_BY_THE_RUN = ("instrument", "model", "run_number", "flowcell", "date")
-_LISTED = ("files", "bytes", "listed_at", "sheet_sha256")
+_LISTED = ("files", "bytes", "listed_at", "sheet_sha256", "overrides")
 
 
-def _note_progress(delivery: Delivery, reading: RunReading, rules: DeliveryRules, now: datetime) -> None:
-    """Write what the run says of itself, and whether it is sequencing, stalled, failed or complete."""
+def _note_progress(delivery: Delivery, reading: RunReading, now: datetime) -> None:
+    """Write what the run says of itself."""
     delivery.instrument, delivery.model = reading.instrument[:100], reading.model
     delivery.run_number, delivery.flowcell, delivery.date = (
         reading.run_number,
@@ -255,17 +287,20 @@ def _note_progress(delivery: Delivery, reading: RunReading, rules: DeliveryRules
     reads = reading.run_info.reads if reading.run_info else ()
     delivery.cycles_total = sum(read.cycles for read in reads) or None
     delivery.save(update_fields=[*_SAID_BY_THE_RUN, "cycles", "cycles_total", "progress_at"])
-    state, reason, remedy = _state_of(delivery, reading, rules, now)
-    _set(delivery, state, reason, remedy)
 
 
 def _state_of(
     delivery: Delivery, reading: RunReading, rules: DeliveryRules, now: datetime
 ) -> tuple[DeliveryState, str, str]:
+    """Whether it is sequencing, stalled, failed or complete."""
     completion = reading.completion
-    if delivery.is_forced or (completion and completion.state == "complete"):
-        return DeliveryState.SETTLING, _SETTLING, ""
+    is_complete = completion is not None and completion.state == "complete"
+    is_analysed = _has_ended_its_analysis(delivery.path)
+    if delivery.is_forced or (is_complete and is_analysed):
+        return DeliveryState.SETTLING, "", ""
     said = completion.message if completion else ""
+    if is_complete:
+        said = "The instrument has finished sequencing and still analyses the run (Analysis/)."
     if completion and completion.state == "failed":
         return (
             DeliveryState.RUN_FAILED,
@@ -287,6 +322,12 @@ def _state_of(
             ("Look at the instrument. If the run is complete as it is, deliver it by hand."),
         )
     return DeliveryState.SEQUENCING, said, ""
+
+
+def _has_ended_its_analysis(path: str) -> bool:
+    """Whether an instrument that analyses on board has ended; most have none."""
+    folder = Path(path)
+    return not (folder / "Analysis").is_dir() or onboard_fastqs(folder) is not None
 
 
 _SETTLING = "The instrument has finished. Its files must look the same twice before anything is done."
@@ -321,7 +362,7 @@ def looks_of(path: str) -> Looks:
         raise CopyProblem("unreadable", f"{printable(inside)} {why}", _MAY_BE_READ)
     digest = hashlib.sha256()
     for entry in listing.entries:
-        if "/" in entry.path or kind_of_file(entry.path) != "sample_sheet":
+        if not _is_by_people(entry.path):
             mtime_ns = 0 if entry.kind == "folder" else entry.mtime_ns
             digest.update(
                 os.fsencode(f"{entry.path}\0{entry.kind}\0{entry.size}\0{mtime_ns}\0{entry.target}\0")
@@ -329,20 +370,32 @@ def looks_of(path: str) -> Looks:
     return Looks(digest.hexdigest(), walk_run(path).sheet_sha256, listing.files, listing.bytes)
 
 
+def _is_by_people(path: str) -> bool:
+    """Whether a file is the run's sheet, or one that desktops leave where somebody looked."""
+    name = path.rpartition("/")[2]
+    return kind_of_file(path) == "sample_sheet" or name in _LEFT_BY_DESKTOPS or name.startswith("._")
+
+
+_LEFT_BY_DESKTOPS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".directory"})
+
+
 def _settle(delivery: Delivery, reading: RunReading, rules: DeliveryRules, now: datetime) -> None:
     """Take the second of two equal listings, far enough apart, as the end of writing."""
     apart = timedelta(seconds=rules.settle_seconds)
     if delivery.listing_at and now - delivery.listing_at < apart:
+        _set(delivery, DeliveryState.SETTLING, _SETTLING)
         return
     try:
         looks = looks_of(delivery.path)
-    except (CopyProblem, DiskError) as failure:
-        _set(delivery, DeliveryState.SETTLING, f"The folder cannot be listed: {failure}", _MAY_BE_READ)
+    except CopyProblem as problem:
+        reason = f"The folder cannot be listed: {problem.sentence}"
+        _set(delivery, DeliveryState.WAITING, reason, problem.remedy)
         return
-    is_equal = looks.files > 0 and (looks.data, looks.sheet_sha256) == (
-        delivery.listing,
-        delivery.sheet_sha256,
-    )
+    if not looks.files:
+        _set(delivery, DeliveryState.WAITING, "The run folder is empty.", "See that its disk is mounted.")
+        return
+    _set(delivery, DeliveryState.SETTLING, _SETTLING)
+    is_equal = (looks.data, looks.sheet_sha256) == (delivery.listing, delivery.sheet_sha256)
     delivery.files, delivery.bytes, delivery.listed_at = looks.files, looks.bytes, now
     with transaction.atomic():
         if looks.data != delivery.listing:
@@ -378,14 +431,13 @@ def _has_come_to_rest(delivery: Delivery, reading: RunReading) -> None:
         refresh_state(delivery)
 
 
-def _look_for_changes(delivery: Delivery, rules: DeliveryRules, now: datetime) -> None:
-    """List a settled run again now and then: a file that came or changed late reopens it."""
-    if delivery.listed_at and now - delivery.listed_at < timedelta(seconds=rules.relist_seconds):
-        return
+def _look_for_changes(delivery: Delivery, now: datetime) -> None:
+    """List a settled run again: a file that came or changed late reopens it."""
     try:
         looks = looks_of(delivery.path)
-    except (CopyProblem, DiskError) as failure:
-        log.warning("%s: %s", delivery.path, failure)
+    except CopyProblem as problem:
+        Delivery.objects.filter(pk=delivery.pk).update(listed_at=now)
+        note_once(delivery, f"The folder cannot be listed: {problem.sentence} {problem.remedy}")
         return
     delivery.files, delivery.bytes, delivery.listed_at = looks.files, looks.bytes, now
     if looks.data != delivery.listing:
@@ -413,7 +465,7 @@ def _forget_steps(delivery: Delivery) -> None:
     """Let every step begin again; in the transaction that records the new listing."""
     list(delivery.steps.select_for_update())  # none ends meanwhile
     delivery.steps.exclude(state=StepState.RUNNING).update(state=StepState.WAITING)
-    delivery.delivered_at = None
+    delivery.delivered_at, delivery.overrides = None, []  # they were said of other files
 
 
 # ---- what is no run, and what is gone ----

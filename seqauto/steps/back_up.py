@@ -17,7 +17,7 @@ from .common import lab_folder, step_problems
 def back_up(work: Work, rules: DeliveryRules) -> dict[str, Any]:
     """Copy the whole run, prove the copy, and leave the manifest beside it."""
     folder = lab_folder(rules.backup_dir, "backup folder", "SEQAUTO_BACKUP_DIR")
-    destination = folder / work.delivery.name
+    destination = folder / _name(work)
     with step_problems():
         backup = copy_verified(
             Path(work.delivery.path),
@@ -28,6 +28,7 @@ def back_up(work: Work, rules: DeliveryRules) -> dict[str, Any]:
         )
     return {
         "folder": str(destination),
+        "run_listing": work.seen,
         "manifest": str(manifest_path(destination)),
         "files": backup.manifest.files,
         "bytes": backup.manifest.bytes,
@@ -36,3 +37,18 @@ def back_up(work: Work, rules: DeliveryRules) -> dict[str, Any]:
         "already_there": backup.already_there,
         "remarks": list(backup.remarks),
     }
+
+
+def _name(work: Work) -> str:
+    """The backup's name: the run's own; of a run that changed after its backup, the next number.
+
+    An older copy is never touched, and one that this delivery did not make is a conflict.
+    """
+    before = work.step.figures
+    if not before:
+        return work.delivery.name
+    name = Path(before["folder"]).name
+    if before.get("run_listing", work.seen) == work.seen:
+        return name
+    number = name.removeprefix(work.delivery.name).removeprefix("_")
+    return f"{work.delivery.name}_{int(number) + 1 if number.isdecimal() else 2}"

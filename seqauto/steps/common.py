@@ -8,10 +8,12 @@ from pathlib import Path
 
 from sequencing.converters import ConversionProblem
 from sequencing.copying import CopyProblem
-from sequencing.disk import DiskError
+from sequencing.disk import SENTINEL, DiskError
 from sequencing.s3 import UploadProblem
 
-from ..delivery_work import StepInterrupted, StepProblem
+from ..delivery_work import StepBusy, StepInterrupted, StepProblem
+from ..models import DeliveryStep
+from ..models.deliveries import StepState
 
 
 def lab_folder(folder: Path | None, what: str, setting: str) -> Path:
@@ -24,7 +26,21 @@ def lab_folder(folder: Path | None, what: str, setting: str) -> Path:
             f"The {what} {folder} is not there.",
             "Mount its disk or make the folder, then retry.",
         )
+    if _lost_all_of(folder):
+        raise StepProblem(
+            "no_folder",
+            f"The {what} {folder} is empty, although runs were put there before.",
+            f"Mount its disk, then retry. If it is meant to be empty, put an empty file {SENTINEL} there.",
+        )
     return folder
+
+
+def _lost_all_of(folder: Path) -> bool:
+    """Whether this looks like the bare mount point of a disk that is away."""
+    if any(folder.iterdir()):
+        return False
+    below = DeliveryStep.objects.filter(state=StepState.DONE, figures__folder__startswith=f"{folder}/")
+    return below.exists()
 
 
 @contextmanager
@@ -44,4 +60,6 @@ _LOOK_AT_THE_DISK = "See whether it is mounted, full or closed to the account th
 def step_problem(problem: CopyProblem | UploadProblem | ConversionProblem, log: str = "") -> Exception:
     if problem.code == "stopped":
         return StepInterrupted(problem.sentence)
+    if problem.code == "busy":
+        return StepBusy(problem.sentence)
     return StepProblem(problem.code, problem.sentence, problem.remedy, log=log)

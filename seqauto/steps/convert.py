@@ -31,6 +31,7 @@ from sequencing.illumina.errors import Problem
 from sequencing.reading import RunReading, SheetFile, read_run
 
 from ..delivery_rules import DeliveryRules
+from ..delivery_states import override_key
 from ..delivery_work import StepProblem, Work
 from .common import lab_folder, step_problem, step_problems
 
@@ -160,7 +161,10 @@ def _adopt(work: Work, on_board: OnBoard, partial: Path) -> Figures:
 
 def _refuse(work: Work, code: str, what: str, problems: Iterable[Problem], log: str = "") -> None:
     """Raise StepProblem with every error that nobody has overridden."""
-    errors = [one for one in problems if one.severity == "error" and one.code not in work.delivery.overrides]
+    overrides = work.delivery.overrides
+    errors = [
+        one for one in problems if one.severity == "error" and override_key(asdict(one)) not in overrides
+    ]
     if errors:
         more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
         raise StepProblem(

@@ -8,7 +8,7 @@ from .cycles import cycles_written
 from .errors import LONGEST_PATH, ODD_NAME, TOO_LONG, DiskError, printable
 from .gone import empty_folder_above, is_gone
 from .metadata import read_metadata
-from .run_folders import Discovery, RootIdentity, discover, identify_root
+from .run_folders import SENTINEL, Discovery, RootIdentity, discover, identify_root
 from .run_listing import RunListing, parse_lines, walk_run
 from .script_lines import NO_FIGURE, ScriptRow, look_at_lines
 
@@ -16,6 +16,7 @@ __all__ = [
     "LONGEST_PATH",
     "NO_FIGURE",
     "ODD_NAME",
+    "SENTINEL",
     "TOO_LONG",
     "Discovery",
     "DiskError",
