@@ -162,9 +162,33 @@ def test_promise_14_a_run_that_changed_leaves_the_copy_of_what_it_was(rules):
     before = snapshot(rules.backup_dir)
     (run / "RunInfo.xml").write_text((run / "RunInfo.xml").read_text() + "\n")
     deliver(rules)
-    step = failed(run, "back_up", "conflict")
-    assert "RunInfo.xml" in step.error
+    assert step_of(run, "back_up").figures["folder"].endswith("_2")
+    assert before.items() <= snapshot(rules.backup_dir).items()
+
+
+def test_promise_07_a_backup_that_is_none_of_this_run_is_a_conflict(rules):
+    run = land_run(rules)
+    (rules.backup_dir / run.name).mkdir()
+    (rules.backup_dir / run.name / "RunInfo.xml").write_text("of another lab's run")
+    before = snapshot(rules.backup_dir)
+    deliver(rules)
+    assert "is there already" in failed(run, "back_up", "conflict").error
     assert snapshot(rules.backup_dir) == before
+
+
+def test_an_empty_folder_where_backups_were_is_a_disk_that_is_away(rules):
+    deliver_one = land_run(rules)
+    deliver(rules)
+    shutil.rmtree(rules.backup_dir)
+    rules.backup_dir.mkdir()
+    run = land_run(rules, number=32)
+    deliver(rules)
+    assert "is empty, although" in failed(run, "back_up", "no_folder").error
+    assert not any(rules.backup_dir.iterdir()), deliver_one
+    (rules.backup_dir / ".seqauto_root").touch()
+    decisions.retry(delivery_of(run), None)
+    deliver(rules)
+    assert step_of(run, "back_up").state == "done"
 
 
 # ---- every step once more ----

@@ -352,9 +352,13 @@ def test_promise_04_a_later_change_reopens_a_delivered_run(tmp_path, s3_server):
     look(rules)
     assert (state_of(run), delivery_of(run).delivered_at) == (DeliveryState.SETTLING, None)
     deliver(rules)
-    # The old copy is neither overwritten nor taken for a copy of what is there now.
-    assert (state_of(run), step_of(run, StepKind.BACK_UP).code) == (DeliveryState.WAITING, "conflict")
-    assert (s3_server.objects(), snapshot(rules.backup_dir)) == (in_s3, backup)
+    # The old copy is neither overwritten nor taken for a copy of what is there now: the new one has a number.
+    assert step_of(run, StepKind.BACK_UP).figures["folder"] == f"{rules.backup_dir / run.name}_2"
+    assert list((rules.backup_dir / f"{run.name}_2").rglob("C11.1/*.bcl"))
+    assert backup.items() <= snapshot(rules.backup_dir).items()
+    # FASTQs of the run as it was are not taken for those of what it is: a person says "convert again".
+    assert (state_of(run), step_of(run, StepKind.CONVERT).code) == (DeliveryState.WAITING, "conflict")
+    assert s3_server.objects() == in_s3
 
 
 def test_promise_04_a_changed_sheet_alone_leaves_the_backup_and_the_delivery_as_they_are(tmp_path, s3_server):
@@ -378,7 +382,7 @@ def test_promise_13_an_empty_folder_never_settles(rules, admin_user):
     decisions.deliver_now(delivery_of(run), admin_user, "I am in a hurry")
     for _ in range(3):
         assert look(rules) == []
-    assert (state_of(run), delivery_of(run).files) == (DeliveryState.SETTLING, 0)
+    assert (state_of(run), delivery_of(run).reason) == (DeliveryState.WAITING, "The run folder is empty.")
 
 
 def test_promise_13_a_settled_run_whose_files_are_gone_begins_again(rules):
@@ -549,9 +553,12 @@ def test_a_run_of_which_a_part_cannot_be_read_does_not_settle(rules):
     with unreadable(run / "Data"):
         settle(rules)
         look(rules)
-        assert state_of(run) == DeliveryState.SETTLING
+        assert state_of(run) == DeliveryState.WAITING
         assert "Data could not be read" in delivery_of(run).reason
         assert "leave to read" in delivery_of(run).remedy
+        before = events_of(run)
+        look(rules)
+        assert events_of(run) == before
     settle(rules)
     assert state_of(run) == DeliveryState.DELIVERING
 
@@ -645,8 +652,9 @@ def test_promise_07_the_conflict_ends_when_the_first_folder_goes_and_nothing_is_
     deliver(rules)
     run = Delivery.objects.exclude(state=DeliveryState.GONE).get()
     assert (run.path, run.state) == (str(second), DeliveryState.WAITING)
-    assert run.steps.get(kind=StepKind.BACK_UP).code == "conflict"
-    assert (s3_server.objects(), snapshot(rules.backup_dir)) == (in_s3, backup)
+    assert run.steps.get(kind=StepKind.CONVERT).code == "conflict"
+    assert s3_server.objects() == in_s3
+    assert backup.items() <= snapshot(rules.backup_dir).items()
 
 
 # ---- what is no run ----
