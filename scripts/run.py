@@ -17,6 +17,29 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.local")
 
+
+def demo() -> dict[str, str]:
+    """The environment of the demo, where the lab has named no folders of its own."""
+    if os.environ.get("SEQAUTO_SCAN_ROOTS") or os.environ.get("SEQAUTO_INCOMING_DIRS"):
+        return {}
+    var = Path(os.environ.get("SEQAUTO_VAR_DIR") or ROOT / "var").absolute()
+    delivery = var / "demo_delivery"
+    return {
+        "SEQAUTO_SCAN_ROOTS": f"{var / 'demo_archive'}:{delivery / 'fastqs'}",
+        "SEQAUTO_INCOMING_DIRS": str(delivery / "incoming"),
+        "SEQAUTO_BACKUP_DIR": str(delivery / "backup"),
+        "SEQAUTO_FASTQ_DIR": str(delivery / "fastqs"),
+        "SEQAUTO_S3_FASTQ_BUCKET": "fastqs",
+        "SEQAUTO_S3_FASTQ_PREFIX": "",
+        "SEQAUTO_S3_CHECKSUMS": "when_required",
+        # Nobody who looks at the demo wants to wait for minutes.
+        "SEQAUTO_SETTLE_SECONDS": os.environ.get("SEQAUTO_SETTLE_SECONDS") or "5",
+        "SEQAUTO_WATCH_SECONDS": os.environ.get("SEQAUTO_WATCH_SECONDS") or "5",
+    }
+
+
+os.environ.update(demo())
+
 import django
 from django.conf import settings
 from django.core.management import call_command

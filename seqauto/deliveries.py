@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError
 from . import delivery_work
 from .delivery_rules import DeliveryRules
 from .delivery_work import StepBusy, StepInterrupted, StepProblem, Work
-from .incoming import look_at
+from .incoming import look_at, look_for_changes
 from .log_shipping import ship_log
 from .steps import STEPS
 
@@ -73,6 +73,7 @@ def work_on(step_id: int, rules: DeliveryRules, on_end: Callable[[], None] = lam
 def _do(work: Work, rules: DeliveryRules) -> None:
     try:
         figures = STEPS[work.step.kind](work, rules)
+        look_for_changes(work.delivery)  # of files that changed since the run settled nothing is done
         work.finish(figures, figures.pop("log", ""))
     except StepProblem as problem:
         work.fail(problem)

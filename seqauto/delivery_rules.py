@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,10 +63,15 @@ class DeliveryRules:
         return [str(folder) for folder in self.incoming]
 
 
+def real_folder(folder: Path) -> Path:
+    """The folder behind links and dots: one folder spelt twice would be two runs that claim to be one."""
+    return Path(os.path.realpath(folder))
+
+
 def rules_of_settings() -> DeliveryRules:
     control = settings.SEQAUTO_CONTROL_SAMPLE_PATTERN
     return DeliveryRules(
-        incoming=settings.SEQAUTO_INCOMING_DIRS,
+        incoming=[real_folder(folder) for folder in settings.SEQAUTO_INCOMING_DIRS],
         backup_dir=settings.SEQAUTO_BACKUP_DIR,
         fastq_dir=settings.SEQAUTO_FASTQ_DIR,
         logs_dir=settings.SEQAUTO_VAR_DIR / "deliveries",

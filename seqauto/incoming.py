@@ -152,7 +152,7 @@ def _look_again(due: list[Delivery], rules: DeliveryRules) -> None:
     """List settled runs again, the longest unseen first, for as long as new runs can wait."""
     until = time.monotonic() + LOOK_AGAIN_SECONDS
     for delivery in sorted(due, key=lambda one: one.listed_at or one.found_at):
-        _look_for_changes(delivery, timezone.now())
+        look_for_changes(delivery)
         if time.monotonic() > until:
             break
 
@@ -431,13 +431,16 @@ def _has_come_to_rest(delivery: Delivery, reading: RunReading) -> None:
         refresh_state(delivery)
 
 
-def _look_for_changes(delivery: Delivery, now: datetime) -> None:
+def look_for_changes(delivery: Delivery) -> None:
     """List a settled run again: a file that came or changed late reopens it."""
+    now = timezone.now()
+    delivery = Delivery.objects.get(pk=delivery.pk)
     try:
         looks = looks_of(delivery.path)
     except CopyProblem as problem:
         Delivery.objects.filter(pk=delivery.pk).update(listed_at=now)
-        note_once(delivery, f"The folder cannot be listed: {problem.sentence} {problem.remedy}")
+        if not is_gone(delivery.path):  # of which the next look tells
+            note_once(delivery, f"The folder cannot be listed: {problem.sentence} {problem.remedy}")
         return
     delivery.files, delivery.bytes, delivery.listed_at = looks.files, looks.bytes, now
     if looks.data != delivery.listing:

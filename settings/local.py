@@ -9,14 +9,7 @@ from django.core.management.utils import get_random_secret_key
 
 from . import environment
 from .base import *
-from .base import (
-    CELERY_BEAT_SCHEDULE,
-    SEQAUTO_INCOMING_DIRS,
-    SEQAUTO_SCAN_ROOTS,
-    SEQAUTO_VAR_DIR,
-    broker_options,
-    database,
-)
+from .base import SEQAUTO_SCAN_ROOTS, SEQAUTO_VAR_DIR, broker_options, database
 
 
 def kept_secret_key(path: Path) -> str:
@@ -51,20 +44,12 @@ DATABASES = {
     "default": database(environment.text("DATABASE_URL", f"sqlite:///{SEQAUTO_VAR_DIR / 'seqauto.sqlite3'}"))
 }
 
-# Scanned and delivered where the lab has named neither an archive nor an incoming folder.
+# Scanned where the lab has named no archive. `make run` delivers a demo run besides, by its environment: a
+# command that somebody gives by hand must never find the demo's folders and bucket in place of the lab's.
 SEQAUTO_DEMO_ARCHIVE = SEQAUTO_VAR_DIR / "demo_archive"
 SEQAUTO_DEMO_DELIVERY = SEQAUTO_VAR_DIR / "demo_delivery"
-if not (SEQAUTO_SCAN_ROOTS or SEQAUTO_INCOMING_DIRS):
-    SEQAUTO_INCOMING_DIRS = [SEQAUTO_DEMO_DELIVERY / "incoming"]
-    SEQAUTO_BACKUP_DIR = SEQAUTO_DEMO_DELIVERY / "backup"
-    SEQAUTO_FASTQ_DIR = SEQAUTO_DEMO_DELIVERY / "fastqs"
-    SEQAUTO_SCAN_ROOTS = [SEQAUTO_DEMO_ARCHIVE, SEQAUTO_FASTQ_DIR]
-    SEQAUTO_S3_FASTQ_BUCKET, SEQAUTO_S3_CHECKSUMS = "fastqs", "when_required"
-    # Nobody who looks at the demo wants to wait for minutes.
-    SEQAUTO_SETTLE_SECONDS = environment.integer("SEQAUTO_SETTLE_SECONDS", 5, least=0)
-    SEQAUTO_WATCH_SECONDS = environment.integer("SEQAUTO_WATCH_SECONDS", 5)
-    CELERY_BEAT_SCHEDULE["Look after deliveries"]["schedule"] = SEQAUTO_WATCH_SECONDS
-SEQAUTO_SCAN_ROOTS = SEQAUTO_SCAN_ROOTS or [SEQAUTO_DEMO_ARCHIVE]
+_demo = [SEQAUTO_DEMO_ARCHIVE, SEQAUTO_DEMO_DELIVERY / "fastqs"]
+SEQAUTO_SCAN_ROOTS = SEQAUTO_SCAN_ROOTS or [_demo[0], *filter(Path.exists, _demo[1:])]
 
 EMBEDDED_BROKER_SOCKET = broker_socket(SEQAUTO_VAR_DIR)
 CELERY_BROKER_URL = environment.text("CELERY_BROKER_URL", f"redis+socket://{EMBEDDED_BROKER_SOCKET}")

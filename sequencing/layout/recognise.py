@@ -14,7 +14,7 @@ from .owners import READ_PART, has_own_name, index_text, owner_of, row_in_lane, 
 from .patterns import Layout, pattern_regex
 
 _ENOUGH = 12  # FASTQs to learn a pattern from
-_ANALYSIS = re.compile(r"(?:^|/)Analysis/(\d+)/")
+_ANALYSIS = re.compile(r"(?:(?:^|/)Analysis/|^Unaligned_)(\d+)/")
 _BASE_CALLS_FOLDER = "Data/Intensities/BaseCalls"
 _ON_BOARD_FOLDER = "Analysis/1/Data/BCLConvert/fastq"
 
@@ -96,8 +96,10 @@ def _without_own_name(pattern: str) -> str:
 
 
 def analysis_number(path: str) -> int:
-    """Return n of a path with Analysis/<n>/, where instruments demultiplex on board; 0 for any other."""
-    match = _ANALYSIS.search(path) if "Analysis/" in path else None
+    """Return n of a path with Analysis/<n>/, where instruments demultiplex on board, or in Unaligned_<n>/,
+    where a later conversion put its FASTQs; 0 for any other.
+    """
+    match = _ANALYSIS.search(path) if "Analysis/" in path or path.startswith("Unaligned_") else None
     return int(match[1]) if match else 0
 
 
