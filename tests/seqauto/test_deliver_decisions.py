@@ -18,6 +18,7 @@ from delivering import (
     steps_of,
     work,
 )
+from delivering_faults import fastqs_made
 from django.db import connection
 
 from seqauto import decisions, deliveries, delivery_work
@@ -320,3 +321,16 @@ def test_two_people_who_press_convert_again_at_once_make_one_conversion(rules, a
     for person in people:
         person.join()
     assert (sorted(outcomes), delivery_of(run).conversion) == (["done", "refused"], 2)
+
+
+def test_an_override_holds_for_what_it_was_said_of_only(rules, admin_user):
+    run = land_run(rules)
+    next(fastqs_made(rules, run).rglob("*_S1_*_R2_*")).unlink()
+    deliver(rules)
+    decisions.override(delivery_of(run), admin_user, ["missing_fastq"], "the sample failed in the lab")
+    deliver(rules)
+    assert step_of(run, StepKind.CONVERT).state == StepState.DONE
+    decisions.convert_again(delivery_of(run), admin_user, "another look")
+    assert delivery_of(run).overrides == []
+    deliver(rules)
+    assert step_of(run, StepKind.CONVERT).problems[0]["code"] == "missing_fastq"

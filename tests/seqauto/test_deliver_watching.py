@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from django.utils import timezone
 from ordinary_user import unreadable
 
 from seqauto import decisions, delivery_work, incoming
+from seqauto.delivery_rules import rules_of_settings
 from seqauto.models import Delivery
 from seqauto.models.deliveries import DeliveryState, StepKind, StepState
 from sequencing.demo import INSTRUMENTS
@@ -775,3 +777,71 @@ def test_one_look_at_a_folder_at_a_time(rules):
     row.save()
     look(rules)
     assert state_of(run) == DeliveryState.SETTLING
+
+
+def test_new_runs_are_looked_at_before_old_ones_are_listed_again(rules, monkeypatch):
+    old = land_run(rules)
+    settle(rules)
+    new = land_run(rules, number=2, into="z")
+    seen = []
+    monkeypatch.setattr(incoming, "look_for_changes", lambda one: seen.append(Delivery.objects.count()))
+    look(rules)
+    assert seen == [2], (old, new)
+
+
+def test_a_run_delivered_long_ago_is_listed_ever_more_rarely(rules):
+    now = timezone.now()
+    rules = replace(rules, relist_seconds=3600)
+    delivery = Delivery(listed_at=now - timedelta(hours=2), found_at=now)
+    assert incoming._is_due(delivery, rules, now)
+    delivery.delivered_at = now - timedelta(days=10)
+    assert not incoming._is_due(delivery, rules, now)
+    delivery.listed_at = now - timedelta(hours=25)
+    assert incoming._is_due(delivery, rules, now)
+
+
+def test_what_is_wrong_with_one_run_stands_on_it_and_the_others_are_looked_at(rules, monkeypatch):
+    bad, good = land_run(rules, number=1), land_run(rules, number=2)
+    real = incoming.cycles_written
+
+    def fails_for_one(path):
+        if path == str(bad):
+            raise ValueError("what nobody thought of")
+        return real(path)
+
+    monkeypatch.setattr(incoming, "cycles_written", fails_for_one)
+    look(rules)
+    assert state_of(good) == DeliveryState.SETTLING
+    assert state_of(bad) == DeliveryState.WAITING
+    assert "what nobody thought of" in delivery_of(bad).reason
+    monkeypatch.undo()
+    look(rules)
+    assert state_of(bad) == DeliveryState.SETTLING
+
+
+def test_a_run_that_the_instrument_still_analyses_does_not_settle(rules):
+    run = land_run(rules)
+    analysis = run / "Analysis" / "1" / "Data" / "BCLConvert" / "fastq"
+    analysis.mkdir(parents=True)
+    settle(rules)
+    assert state_of(run) == DeliveryState.SEQUENCING
+    assert "still analyses" in delivery_of(run).reason
+    (run / "Analysis" / "1" / "Data" / "Secondary_Analysis_Complete.txt").touch()
+    settle(rules)
+    assert state_of(run) == DeliveryState.DELIVERING
+
+
+def test_a_folder_behind_a_link_is_the_folder_it_leads_to(settings, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    settings.SEQAUTO_INCOMING_DIRS = [tmp_path / "link"]
+    assert rules_of_settings().roots == [str(tmp_path / "disk")]
+
+
+def test_a_desktop_that_looked_into_a_run_does_not_reopen_it(rules):
+    run = land_run(rules)
+    settle(rules)
+    (run / "Data" / ".DS_Store").write_bytes(b"x")
+    (run / "._SampleSheet.csv").write_bytes(b"x")
+    look(rules)
+    assert state_of(run) == DeliveryState.DELIVERING
