@@ -28,7 +28,6 @@ from seqauto.models.deliveries import DeliveryState, StepState
 pytestmark = [
     pytest.mark.broker,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.xdist_group("broker"),
 ]
 
 WORKER = ["--quiet", "worker", "-Q", "seqauto_delivery", "-c", "2", "--loglevel", "info"]
@@ -160,3 +159,18 @@ def test_promise_17_kill_9_of_the_process_that_converts_leaves_a_worker_that_wor
     beat_until_delivered(children, run)
     assert each_step_was_done_once(run)
     assert step_of(run, "convert").attempts == 2
+
+
+def test_a_worker_that_is_asked_to_end_gives_its_step_back_at_once(broker, children, rules):
+    """Its conversion may take for hours yet; it begins again at the next start, and nobody died."""
+    run = land_run(rules)
+    instruct_converter(rules, WAIT)
+    worker = start_worker(children)
+    beat_until_converting(children, rules)
+    worker.send(signal.SIGTERM)
+    assert worker.returncode() == 0
+    step = step_of(run, "convert")
+    assert (step.state in (StepState.WAITING, StepState.QUEUED), step.deaths) == (True, 0)
+    let_go(rules)
+    start_worker(children)
+    beat_until_delivered(children, run)
