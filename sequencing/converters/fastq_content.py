@@ -1,26 +1,40 @@
-"""Reads a FASTQ from its first byte to its last: whether it is whole, and whose reads it holds."""
+"""Reads a FASTQ from its first byte to its last: whether it is whole, whose reads it holds, and its MD5."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
+import io
 import re
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _CHUNK = 1 << 20
+_PACKED_CHUNK = 1 << 18
+_UNKNOWN_PACKINGS = (".ora", ".bz2")
 # Casava 1.8: @instrument:run:flow cell:lane:tile:x:y[:UMI] read:filtered:control:index
 _NAME = re.compile(r"@[^:\s]*:[^:\s]*:[^:\s]*:(?P<lane>\d+):\S* (?P<read>\d):[YN]:\d+:(?P<index>\S*)")
 
 
 @dataclass(frozen=True, slots=True)
 class FastqContent:
-    """How many reads a FASTQ holds, the name of the first, and why it is not whole ("" where it is)."""
+    """How many reads a FASTQ holds, the name of the first, and why it is not whole ("" where it is).
+
+    `is_known` is False where the reads cannot be got at (`.ora`, `.bz2`). `md5` is that of the whole file as
+    it lies on the disk, in hexadecimal; a file that is not whole has none.
+    """
 
     reads: int
     first_name: str = ""
     fault: str = ""
+    is_known: bool = True
+    md5: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +46,49 @@ class ReadName:
     index: str
 
 
-def read_through(path: Path) -> FastqContent:
+def read_through(path: Path, note: Callable[[int], None] = lambda count: None) -> FastqContent:
     """Read a FASTQ to its end; of a gzipped one every checksum is checked, in all of its members.
 
-    Raises OSError where the disk fails.
+    `note` hears of every few bytes that were read from the disk; what it raises ends the reading. Raises
+    OSError where the disk fails.
     """
-    with path.open("rb") as raw:
-        if path.suffix != ".gz":
-            return _read(raw)
-        with gzip.GzipFile(fileobj=raw) as unpacked:
-            try:
-                return _read(unpacked)  # type: ignore[arg-type]  # it reads as a BinaryIO does
-            except EOFError:
-                return FastqContent(0, fault="it ends in the middle of its gzip stream")
-            except (gzip.BadGzipFile, zlib.error) as error:
-                return FastqContent(0, fault=f"its gzip stream is damaged ({error})")
+    with path.open("rb", buffering=0) as file:
+        hashed = _Hashed(file, note)
+        content = _content_of(io.BufferedReader(hashed, _PACKED_CHUNK), path.suffix)
+        return content if content.fault else replace(content, md5=hashed.md5.hexdigest())
+
+
+class _Hashed(io.RawIOBase):
+    """A file whose bytes are hashed as they are read, each once and in order."""
+
+    def __init__(self, file: io.FileIO, note: Callable[[int], None]) -> None:
+        self._file, self._note = file, note
+        self.md5 = hashlib.md5(usedforsecurity=False)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        count = self._file.readinto(buffer)
+        self.md5.update(memoryview(buffer)[:count])
+        self._note(count)
+        return count
+
+
+def _content_of(file: BinaryIO, suffix: str) -> FastqContent:
+    if suffix in _UNKNOWN_PACKINGS:
+        while file.read(_CHUNK):
+            pass
+        return FastqContent(0, is_known=False)
+    if suffix != ".gz":
+        return _read(file)
+    with gzip.GzipFile(fileobj=file) as unpacked:
+        try:
+            return _read(unpacked)  # type: ignore[arg-type]  # it reads as a BinaryIO does
+        except EOFError:
+            return FastqContent(0, fault="it ends in the middle of its gzip stream")
+        except (gzip.BadGzipFile, zlib.error) as error:
+            return FastqContent(0, fault=f"its gzip stream is damaged ({error})")
 
 
 def _read(file: BinaryIO) -> FastqContent:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,19 +25,22 @@ from .base_calls import lanes_on_disk
 from .fastq_content import FastqContent, ReadName, parse_read_name, read_through
 from .job import ConversionJob, facts_of
 from .picard import UNDETERMINED, indexes_of
+from .problems import ConversionProblem
 
 MOST_INDEX_ERRORS = 2  # in one index, of the first read of a file: another sample's index differs more
 _COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 _BASES = re.compile(r"[ACGTN]+").fullmatch
 _CONVERT_AGAIN = "Convert again; read the converter's log for the reason."
+_BEAT_SECONDS = 0.5  # how often progress is told and a stop is looked for
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedFile:
-    """A FASTQ: path inside the output folder, and whose it is.
+    """A FASTQ: path inside the output folder, whose it is, and by what it is known again.
 
     `sample_id` is "Undetermined" for the reads of no sample; `lane` None means all lanes. `reads` is None
-    where the file cannot be read through (`.ora`).
+    where the file cannot be read through (`.ora`). `mtime_ns` is from before the file was read, `md5` of all
+    bytes that were read ("" where it is not whole).
     """
 
     path: str
@@ -45,6 +49,8 @@ class JudgedFile:
     lane: int | None
     read: str
     size: int
+    mtime_ns: int
+    md5: str
     reads: int | None
 
 
@@ -62,12 +68,18 @@ class Verdict:
 
 
 def judge(
-    job: ConversionJob, output: Path | None = None, *, control_pattern: re.Pattern[str] | None = None
+    job: ConversionJob,
+    output: Path | None = None,
+    *,
+    control_pattern: re.Pattern[str] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Verdict:
     """Judge the FASTQs below `output` (else the job's), reading each from its first byte to its last.
 
     Missing, damaged, unexpected and misplaced FASTQs are problems; a sample without reads is a warning.
-    Raises OSError where the disk fails.
+    `progress` hears the bytes read and those of all files; it and `stop` are called in the caller's thread.
+    Raises OSError where the disk fails, ConversionProblem "stopped" where `stop` says so.
     """
     output = output or job.output
     facts = facts_of(job.run_info, job.sheet, lanes_on_disk(job.run_folder))
@@ -75,12 +87,11 @@ def judge(
     records, warnings, problems = _compare(facts, found, control_pattern)
     problems += _listed("linked_fastq", "is a link", "are links", links, "Put the file itself there.")
     there = [record for record in records if record.state == "complete"]
-    with ThreadPoolExecutor(max(job.threads, 1)) as pool:
-        contents = dict(zip(there, pool.map(lambda one: _content(output / one.path), there), strict=True))
+    contents = _read_all(output, there, job.threads, progress, stop)
     problems += _damaged(contents)
     problems += _pairs_that_differ(contents)
     problems += _strayed(contents, facts)
-    unread = [record.path for record, content in contents.items() if content is None]
+    unread = [record.path for record, content in contents.items() if not content.is_known]
     warnings += _listed(
         "not_read_through", "cannot be read through", "cannot be read through", unread,
         "Its content was not checked; write .gz instead of .ora to have it checked.", "warning",
@@ -110,18 +121,72 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _content(path: Path) -> FastqContent | None:
-    return None if path.suffix in (".ora", ".bz2") else read_through(path)
-
-
-def _judged(record: FileRecord, content: FastqContent | None) -> JudgedFile:
+def _judged(record: FileRecord, content: FastqContent) -> JudgedFile:
     project, sample_id = record.sample or ("", UNDETERMINED)
     name = parse_fastq_name(os.path.basename(record.path))
     lane, read = record.lane, record.read
     if record.sample is None and name:
         lane, read = name.lane, name.read
-    reads = content.reads if content else None
-    return JudgedFile(record.path, project, sample_id, lane, read, record.size or 0, reads)
+    return JudgedFile(
+        record.path,
+        project,
+        sample_id,
+        lane,
+        read,
+        record.size or 0,
+        record.mtime_ns or 0,
+        content.md5,
+        content.reads if content.is_known else None,
+    )
+
+
+# ---- Reading ----------------------------------------------------------------------------------------
+
+Contents = dict[FileRecord, FastqContent]
+
+
+class _Tally:
+    """Counts the bytes that threads read; ends them where nobody waits for them any more."""
+
+    def __init__(self) -> None:
+        self.bytes, self.is_abandoned = 0, False
+        self._lock = threading.Lock()
+
+    def note(self, count: int) -> None:
+        with self._lock:
+            self.bytes += count
+        if self.is_abandoned:
+            raise _stopped()
+
+
+def _read_all(
+    output: Path,
+    records: Sequence[FileRecord],
+    threads: int,
+    progress: Callable[[int, int], None],
+    stop: Callable[[], bool],
+) -> Contents:
+    tally, total = _Tally(), sum(record.size or 0 for record in records)
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        tasks = [pool.submit(read_through, output / record.path, tally.note) for record in records]
+        try:
+            waiting = set(tasks)
+            while waiting:
+                ended, waiting = wait(waiting, _BEAT_SECONDS, FIRST_EXCEPTION)
+                for task in ended:
+                    task.result()
+                progress(tally.bytes, total)
+                if stop():
+                    raise _stopped()
+        except BaseException:
+            tally.is_abandoned = True
+            pool.shutdown(cancel_futures=True)
+            raise
+    return dict(zip(records, (task.result() for task in tasks), strict=True))
+
+
+def _stopped() -> ConversionProblem:
+    return ConversionProblem("stopped", "Reading the FASTQs was stopped.", "Retry when it may go on.")
 
 
 # ---- Names ------------------------------------------------------------------------------------------
@@ -166,12 +231,10 @@ def _is_unexpected(record: FileRecord, no_loss: Collection[SampleKey | None]) ->
 
 # ---- Content ----------------------------------------------------------------------------------------
 
-Contents = dict[FileRecord, FastqContent | None]
-
 
 def _damaged(contents: Contents) -> Iterator[Problem]:
     for record, content in contents.items():
-        if content and content.fault:
+        if content.fault:
             message = f"A FASTQ is not whole: {content.fault}"
             yield Problem("error", "truncated_fastq", message, _CONVERT_AGAIN, text=shown(record.path))
 
@@ -181,8 +244,8 @@ def _pairs_that_differ(contents: Contents) -> Iterator[Problem]:
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     for record, content in contents.items():
         name = parse_fastq_name(os.path.basename(record.path))
-        if name and content and not content.fault:
-            counts[record.path.replace(f"_{name.read}", "_*")][name.read] = content.reads
+        if name and content.is_known and not content.fault:
+            counts["_*".join(record.path.rsplit(f"_{name.read}", 1))][name.read] = content.reads
     for path, by_read in counts.items():
         if len(set(by_read.values())) > 1:
             told = ", ".join(f"{read} {reads:,}" for read, reads in sorted(by_read.items()))
@@ -195,7 +258,7 @@ def _strayed(contents: Contents, facts: RunFacts) -> Iterator[Problem]:
     samples = {sample_key(sample): sample for sample in (facts.sheet.samples if facts.sheet else ())}
     is_casava = facts.sheet is not None and facts.sheet.version == "casava"
     for record, content in contents.items():
-        if content is None or (first := parse_read_name(content.first_name)) is None or record.sample is None:
+        if record.sample is None or (first := parse_read_name(content.first_name)) is None:
             continue
         if reason := _reason_it_strayed(record, first, samples[record.sample], is_casava):
             message = f"A FASTQ holds reads of another place: {reason}"

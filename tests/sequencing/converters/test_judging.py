@@ -1,12 +1,14 @@
 """A converter's exit code proves nothing: what it wrote is judged, file by file and byte by byte."""
 
 import gzip
+import hashlib
 import re
+import threading
 
 import pytest
 from converting import make_job
 
-from sequencing.converters import judge, onboard_fastqs
+from sequencing.converters import ConversionProblem, judge, onboard_fastqs
 from sequencing.demo import DemoSample, write_run
 
 ACID = {"A": ("AAAACCCC", "GGGGTTTC"), "B": ("CCCCAAAA", "TTTTGGGA"), "C": ("GATTACAG", "CAGATTAC")}
@@ -125,6 +127,19 @@ def test_promise_18_a_fastq_of_another_lane_read_or_part_is_a_failure(output, na
     assert "unexpected_fastq" in output.problems()
 
 
+def test_promise_18_pairs_are_compared_whatever_the_sample_is_called(output):
+    sheet = output.run / "SampleSheet.csv"
+    sheet.write_text(sheet.read_text().replace("A,", "A_R1,", 1))
+    output.job = make_job(output.run, output.folder)
+    for lane in (1, 2):
+        for read in (1, 2):
+            path = output.path("A", lane, read)
+            path.rename(path.with_name(path.name.replace("A_", "A_R1_", 1)))
+    assert output.problems() == {}
+    path.with_name("A_R1_S1_L001_R1_001.fastq.gz").write_bytes(fastq(1, 1, "+".join(ACID["A"]), count=2))
+    assert "R1 2, R2 3" in output.problems()["pair_differs"]
+
+
 def test_promise_18_two_samples_that_changed_places_are_a_failure(output):
     one, other = output.path("A").read_bytes(), output.path("B").read_bytes()
     output.path("A").write_bytes(other)
@@ -181,6 +196,53 @@ def test_nobody_misses_a_control(output):
         output.path("C", read=read).unlink()
     assert not judge(output.job).is_good
     assert judge(output.job, control_pattern=re.compile("^C$")).is_good
+
+
+# ---- What was judged --------------------------------------------------------------------------------
+
+
+def test_promise_13_every_file_has_the_md5_of_its_bytes(output):
+    path = output.path("A")
+    path.write_bytes(path.read_bytes() * 3 + bytes(100))  # three gzip streams, and the padding of a tape
+    other = output.path("A", read=2)
+    other.write_bytes(other.read_bytes() * 3)
+    for read in (1, 2):
+        packed = output.path("B", read=read)
+        packed.rename(packed.with_name(packed.name.replace(".gz", ".ora")))
+    verdict = judge(output.job)
+    assert verdict.is_good, verdict.problems
+    for file in verdict.files:
+        path = output.folder / file.path
+        assert file.md5 == hashlib.md5(path.read_bytes()).hexdigest()
+        assert (file.size, file.mtime_ns) == (path.stat().st_size, path.stat().st_mtime_ns)
+
+
+def test_a_fastq_that_is_not_whole_has_no_md5(output):
+    output.path("A").write_bytes(output.path("A").read_bytes()[:-8])
+    assert [file.path for file in judge(output.job).files if not file.md5] == [
+        "Panel/A_S1_L001_R1_001.fastq.gz"
+    ]
+
+
+def test_progress_and_stop_are_told_and_asked_in_the_callers_thread(output):
+    told = []
+    asked = []
+    judge(
+        output.job,
+        progress=lambda *shares: told.append((threading.get_ident(), *shares)),
+        stop=lambda: asked.append(threading.get_ident()),
+    )
+    total = sum(path.stat().st_size for path in output.folder.rglob("*.gz"))
+    assert told[-1] == (threading.get_ident(), total, total)
+    assert set(asked) == {threading.get_ident()}
+
+
+def test_reading_that_would_take_hours_stops_when_it_is_asked_to(output):
+    with output.path("A").open("ab") as file:
+        file.truncate(1 << 37)  # zeros after a gzip stream are padding
+    with pytest.raises(ConversionProblem) as problem:
+        judge(output.job, stop=lambda: True)
+    assert problem.value.code == "stopped"
 
 
 # ---- On board ---------------------------------------------------------------------------------------
