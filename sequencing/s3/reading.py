@@ -27,9 +27,15 @@ def _identity(found: os.stat_result) -> Identity:
 class LocalFile:
     """A file of ours, to be read in parts by one thread at a time."""
 
-    def __init__(self, path: Path, size: int, part_bytes: int) -> None:
-        """Raises UploadProblem unless a regular file of `size` bytes stands at `path`."""
+    def __init__(
+        self, path: Path, size: int, part_bytes: int, mtime_ns: int | None = None, md5: str = ""
+    ) -> None:
+        """Raises UploadProblem unless a regular file of `size` bytes stands at `path`.
+
+        It must have this time and, once it is read, this MD5, as far as they are known.
+        """
         self.path, self.size = path, size
+        self._expected_time, self._expected_md5 = mtime_ns, md5
         self.part_bytes = max(part_bytes, -(-size // MOST_PARTS))
         self.part_count = max(1, -(-size // self.part_bytes))
         self._first_look = self._look()
@@ -39,7 +45,7 @@ class LocalFile:
         self._read = 0
 
     def next_part(self) -> bytes:
-        """Read on. The last part ends with a look whether the file stayed the same all the while."""
+        """Read on. The last part ends with a look whether this is, and stayed, the file that was judged."""
         try:
             part = self._open().read(self.part_bytes)
         except OSError as error:
@@ -51,6 +57,8 @@ class LocalFile:
             self.close()
             if self._look() != self._first_look or self._read != self.size:
                 raise self._changed("changed while it was read")
+            if self._expected_md5 not in ("", self._md5.hexdigest()):
+                raise self._changed("holds other bytes than when it was judged")
         return part
 
     def parts(self) -> Iterator[bytes]:
@@ -82,8 +90,10 @@ class LocalFile:
             raise self._changed("is not a regular file")
         if found.st_size != self.size:
             raise self._changed(f"has {found.st_size:,} bytes, not the {self.size:,} that it had")
+        if self._expected_time not in (None, found.st_mtime_ns):
+            raise self._changed("was written after it was judged")
         return _identity(found)
 
     def _changed(self, what: str) -> UploadProblem:
-        remedy = "Find out what writes there; convert the run again if the file is damaged; then press Retry."
+        remedy = "Find out what writes there. Put the file back as it was and press Retry, or convert again."
         return UploadProblem("changed_locally", f"{shown(str(self.path), 500)} {what}", remedy)

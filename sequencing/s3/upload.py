@@ -25,11 +25,16 @@ _BEAT_SECONDS = 0.5  # how often progress is told and a stop is looked for
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A file to upload: where it is, its name below the prefix, and its bytes when it was judged."""
+    """A file to upload: where it is, its name below the prefix, and what it was when it was judged.
+
+    Its time and MD5 (hexadecimal) are compared where they are given: a file that differs is never an object.
+    """
 
     path: Path
     name: str
     size: int
+    mtime_ns: int | None = None
+    md5: str = ""
 
 
 def upload_project(
@@ -67,7 +72,10 @@ def upload_project(
 
 def _local_files(below: str, files: Sequence[Outgoing], options: Options) -> dict[str, LocalFile]:
     local = {
-        file_key(below, file.name): LocalFile(file.path, file.size, options.part_bytes) for file in files
+        file_key(below, file.name): LocalFile(
+            file.path, file.size, options.part_bytes, file.mtime_ns, file.md5
+        )
+        for file in files
     }
     if not local or len(local) < len(files):
         raise ValueError(f"{below}: {len(files)} files with {len(local)} names cannot be uploaded")

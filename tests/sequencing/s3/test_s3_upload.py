@@ -1,7 +1,9 @@
 import hashlib
 import json
 import os
+import shutil
 import threading
+from dataclasses import replace
 
 import pytest
 from faulty_proxy import error
@@ -137,6 +139,54 @@ def test_a_file_that_changes_while_it_is_sent_never_becomes_an_object(upload, fi
     assert problem.value.code == "changed_locally"
     assert BELOW + large.name not in server.objects()
     assert BELOW + "meta.json" not in server.objects()
+
+
+def flip_a_bit(path):
+    """Other bytes, of which nothing else tells."""
+    status = path.stat()
+    with path.open("r+b") as stream:
+        stream.seek(-1, os.SEEK_END)
+        last = stream.read(1)
+        stream.seek(-1, os.SEEK_END)
+        stream.write(bytes([last[0] ^ 1]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def judged(file):
+    md5 = hashlib.md5(file.path.read_bytes()).hexdigest()
+    return replace(file, mtime_ns=file.path.stat().st_mtime_ns, md5=md5)
+
+
+@pytest.mark.parametrize("number", [0, 2], ids=["whole", "in parts"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_promise_27_other_bytes_of_the_same_size_and_time_never_become_an_object(
+    number, is_there, upload, files, server
+):
+    outgoing = [judged(file) for file in files]
+    flip_a_bit(files[number].path)
+    if is_there:
+        there = server.bucket / BELOW / files[number].name
+        there.parent.mkdir(parents=True)
+        shutil.copy(files[number].path, there)
+    with pytest.raises(UploadProblem) as problem:
+        upload(outgoing=outgoing)
+    assert problem.value.code == "changed_locally"
+    assert str(files[number].path) in problem.value.sentence
+    assert (BELOW + files[number].name in server.objects()) == is_there
+    assert BELOW + "meta.json" not in server.objects()
+
+
+def test_promise_27_a_file_written_after_it_was_judged_is_refused_before_asking(upload, files, line):
+    outgoing = [judged(file) for file in files]
+    os.utime(files[1].path, ns=(1, 1))
+    with pytest.raises(UploadProblem, match="was written after it was judged") as problem:
+        upload(outgoing=outgoing)
+    assert problem.value.code == "changed_locally"
+    assert line.requests == []
+
+
+def test_what_was_judged_is_uploaded(upload, files):
+    assert len(upload(outgoing=[judged(file) for file in files])) == len(files) + 1
 
 
 def test_storage_class_acl_and_nothing_else_is_asked_for(upload, line):
