@@ -18,21 +18,23 @@ from sequencing.converters import (
     ConversionProblem,
     Limits,
     OnBoard,
+    Verdict,
     check_sheet,
     convert,
     find_converter,
     judge,
     onboard_fastqs,
 )
+from sequencing.converters.output_folder import RECORD as CONVERTERS_RECORD
 from sequencing.copying import copy_verified, manifest_path
-from sequencing.copying.places import claimed
+from sequencing.copying.places import claimed, partial_path
 from sequencing.disk import read_metadata, walk_run
-from sequencing.illumina.errors import Problem
+from sequencing.illumina.errors import Problem, shown
 from sequencing.reading import RunReading, SheetFile, read_run
 
 from ..delivery_rules import DeliveryRules
 from ..delivery_states import override_key
-from ..delivery_work import StepProblem, Work
+from ..delivery_work import StepInterrupted, StepProblem, Work
 from .common import lab_folder, step_problem, step_problems
 
 Figures = dict[str, Any]
@@ -47,29 +49,39 @@ def convert_run(work: Work, rules: DeliveryRules) -> Figures:
     final = folder / delivery.name / fastqs_name(delivery.conversion)
     with step_problems(), claimed(folder / f"{delivery.name}.{delivery.conversion}"):
         reading = _read(delivery.path, rules)
-        return _made_before(final, work, reading) if final.exists() else _make(final, work, reading, rules)
+        find_or_make = _made_before if os.path.lexists(final) else _make
+        return find_or_make(final, work, reading, rules)
+
+
+def judged_files(work: Work, rules: DeliveryRules, figures: Figures) -> list[dict[str, Any]]:
+    """The FASTQs of a finished conversion; judged again where no hash tells what was judged."""
+    files: list[dict[str, Any]] = figures["files"]
+    if all(file.get("md5") for file in files):
+        return files
+    path = work.delivery.path
+    job = _job(_read(path, rules), Path(path), Path(figures["folder"]), rules)
+    return [asdict(file) for file in _judged(work, job, rules).files]
 
 
 def _make(final: Path, work: Work, reading: RunReading, rules: DeliveryRules) -> Figures:
     delivery = work.delivery
     partial = final.parent.with_name(f".{delivery.name}.{delivery.conversion}.partial")
     job = _job(reading, Path(delivery.path), partial, rules)
-    on_board = onboard_fastqs(job.run_folder)
-    if on_board is None and (job.run_folder / "Analysis").is_dir():
-        _refuse(work, "on_board", "The instrument converts this run itself", [_ON_BOARD_IS_NOT_READY])
+    on_board = _made_on_board(work, job.run_folder)
     figures = _adopt(work, on_board, partial) if on_board else _convert(work, job, rules)
-    work.say("Reading every FASTQ to its end")
-    verdict = judge(job, control_pattern=rules.control_pattern)
-    _refuse(work, "fastqs", "The FASTQs are not as they should be", verdict.problems, figures.get("log", ""))
-    figures |= {
-        "folder": str(final),
-        "run_listing": work.seen,
-        "sheet_sha256": sha256(_sheet_of(reading).content).hexdigest(),
-        "warnings": [shown_problem(problem) for problem in verdict.warnings],
-        "files": [asdict(file) for file in verdict.files],
-    }
-    _publish(job.run_folder, partial, final, reading, figures)
+    figures |= _figures(final, work, reading, _judged(work, job, rules, figures.get("log", "")))
+    _publish(work, partial, final, reading, figures)
     return figures
+
+
+def _made_on_board(work: Work, run: Path) -> OnBoard | None:
+    """The instrument's own FASTQs, at first; who has them converted again wants others than those."""
+    if work.delivery.conversion > 1:
+        return None
+    on_board = onboard_fastqs(run)
+    if on_board is None and (run / "Analysis").is_dir():
+        _refuse(work, "on_board", "The instrument converts this run itself", [_ON_BOARD_IS_NOT_READY])
+    return on_board
 
 
 _ON_BOARD_IS_NOT_READY = Problem(
@@ -78,6 +90,30 @@ _ON_BOARD_IS_NOT_READY = Problem(
     "its analysis in Analysis/ is not complete, or has made no FASTQs",
     "Wait until it is complete, then retry; or override this to convert the run here.",
 )
+
+
+def _judged(work: Work, job: ConversionJob, rules: DeliveryRules, log: str = "") -> Verdict:
+    """Read every FASTQ of a job; refuse what is wrong with them and what nobody has overridden."""
+    work.say("Reading every FASTQ to its end")
+    try:
+        verdict = judge(
+            job, control_pattern=rules.control_pattern, progress=work.progress, stop=work.must_stop
+        )
+    except ConversionProblem as problem:
+        raise step_problem(problem, log) from problem
+    _refuse(work, "fastqs", "The FASTQs are not as they should be", verdict.problems, log)
+    return verdict
+
+
+def _figures(final: Path, work: Work, reading: RunReading, verdict: Verdict) -> Figures:
+    return {
+        "folder": str(final),
+        "run_listing": work.seen,
+        "sheet_sha256": sha256(_sheet_of(reading).content).hexdigest(),
+        "warnings": [shown_problem(problem) for problem in verdict.warnings],
+        "files": [asdict(file) for file in verdict.files],
+        "bytes": sum(file.size for file in verdict.files),
+    }
 
 
 def fastqs_name(conversion: int) -> str:
@@ -122,6 +158,8 @@ def _convert(work: Work, job: ConversionJob, rules: DeliveryRules) -> Figures:
     work.say(f"{converter.name} {converter.version}")
     limits = Limits(rules.converter.hours * 3600, rules.converter.silence_minutes * 60)
     logs = rules.logs_dir / str(work.delivery.pk) / f"convert_{work.step.attempts}"
+    if not (job.output / CONVERTERS_RECORD).exists():  # a converter's it empties itself, once it has ended
+        _forget(job.output)
     try:
         done = convert(
             converter,
@@ -146,9 +184,7 @@ def _convert(work: Work, job: ConversionJob, rules: DeliveryRules) -> Figures:
 def _adopt(work: Work, on_board: OnBoard, partial: Path) -> Figures:
     """Take the FASTQs that the instrument made, by a verified copy."""
     work.say("Adopting the FASTQs that the instrument made")
-    if partial.exists():
-        shutil.rmtree(partial)  # ours: the name is that of a conversion that never ended
-    manifest_path(partial).unlink(missing_ok=True)
+    _forget(partial)
     copy_verified(
         on_board.folder,
         partial,
@@ -157,6 +193,14 @@ def _adopt(work: Work, on_board: OnBoard, partial: Path) -> Figures:
     )
     manifest_path(partial).unlink()
     return {"converter": "on board", "version": f"Analysis {on_board.analysis}", "adopted": True}
+
+
+def _forget(partial: Path) -> None:
+    """Remove what a try that never ended left; the name says that it is ours."""
+    for folder in (partial_path(partial), partial):
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    manifest_path(partial).unlink(missing_ok=True)
 
 
 def _refuse(work: Work, code: str, what: str, problems: Iterable[Problem], log: str = "") -> None:
@@ -187,9 +231,9 @@ def shown_problem(problem: Problem) -> dict[str, Any]:
 _TELL_OF_THE_RUN = ("RunInfo.xml", "RunParameters.xml", "runParameters.xml")  # by model of instrument
 
 
-def _publish(run: Path, partial: Path, final: Path, reading: RunReading, figures: Figures) -> None:
+def _publish(work: Work, partial: Path, final: Path, reading: RunReading, figures: Figures) -> None:
     """Give the FASTQs their name, with what a scan needs to know of the run beside them."""
-    sheet = _sheet_of(reading)
+    run, sheet = Path(work.delivery.path), _sheet_of(reading)
     final.parent.mkdir(exist_ok=True)
     _write_synced(final.parent / "SampleSheet.csv", sheet.content)
     for name in _TELL_OF_THE_RUN:
@@ -198,26 +242,58 @@ def _publish(run: Path, partial: Path, final: Path, reading: RunReading, figures
     _write_synced(partial / RECORD, json.dumps(figures, indent=1).encode())
     for folder, _folders, _files in os.walk(partial):
         _sync(Path(folder))
+    if work.must_stop():
+        raise StepInterrupted("It was stopped, or taken over, before its FASTQs got their name.")
     os.rename(partial, final)  # refuses a folder that holds anything
     _sync(final.parent)
     _sync(final.parent.parent)
 
 
-def _made_before(final: Path, work: Work, reading: RunReading) -> Figures:
-    """The figures of a conversion that got its name, by a worker that died before it could say so."""
-    remedy = "Press Convert again: it makes FASTQs under a new number and overwrites nothing."
+def _made_before(final: Path, work: Work, reading: RunReading, rules: DeliveryRules) -> Figures:
+    """The figures of a conversion that got its name, by a worker that died before it could say so.
+
+    Whoever may write beside the FASTQs may have written the record: only what the converter told is taken
+    from it. The FASTQs are judged again, and must be those that it names.
+    """
+    recorded = _record_of(final, work, reading, rules)
+    job = _job(reading, Path(work.delivery.path), final, rules)
     try:
-        figures: Figures = json.loads((final / RECORD).read_bytes())
-    except (OSError, ValueError):
-        raise StepProblem("conflict", f"{final} is there and was not made here.", remedy) from None
-    if figures.get("sheet_sha256") != sha256(_sheet_of(reading).content).hexdigest():
-        raise StepProblem("conflict", f"{final} was made with another sample sheet.", remedy)
-    if figures.get("run_listing") != work.seen:
-        raise StepProblem("conflict", f"{final} was made before files of the run changed.", remedy)
-    changed = [one["path"] for one in figures["files"] if not _has_size(final / one["path"], one["size"])]
-    if changed:
-        raise StepProblem("conflict", f"{final}: {changed[0]} is gone or has another size.", remedy)
-    return figures
+        figures = _figures(final, work, reading, _judged(work, job, rules))
+    except StepProblem as problem:
+        raise _in_the_way(f"{final}: {problem}") from problem
+    found = {file["path"]: file for file in figures["files"]}
+    for file in recorded["files"]:
+        was = {key: file[key] for key in ("size", "md5") if key in file}
+        if not was.items() <= found.get(file["path"], {}).items():
+            raise _in_the_way(f"{final}: {shown(file['path'], 500)} is gone, or is not what was made.")
+    return {key: recorded[key] for key in _TOLD_BY_CONVERTERS if key in recorded} | figures
+
+
+_TOLD_BY_CONVERTERS = ("converter", "version", "commands", "seconds", "demultiplexing", "adopted", "log")
+
+
+def _record_of(final: Path, work: Work, reading: RunReading, rules: DeliveryRules) -> Figures:
+    """What was written beside FASTQs that have their name, if it tells of this run and sheet."""
+    try:
+        if final.is_symlink():
+            raise ValueError("a link")
+        record: Figures = json.loads(read_metadata(final / RECORD))
+        log = Path(record.get("log", "") or rules.logs_dir).resolve()
+        paths = [file["path"] for file in record["files"]]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise _in_the_way(f"{final} is there and was not made here.") from None
+    if record.get("sheet_sha256") != sha256(_sheet_of(reading).content).hexdigest():
+        raise _in_the_way(f"{final} was made with another sample sheet.")
+    if record.get("run_listing") != work.seen:
+        raise _in_the_way(f"{final} was made before files of the run changed.")
+    if not log.is_relative_to(rules.logs_dir.resolve()) or not all(isinstance(path, str) for path in paths):
+        raise _in_the_way(f"{final}: what {RECORD} says there was not written by SeqAuto.")
+    return record
+
+
+def _in_the_way(sentence: str) -> StepProblem:
+    remedy = "Press Convert again: it makes FASTQs under a new number and overwrites nothing."
+    return StepProblem("conflict", sentence, remedy)
 
 
 # ---- reading and writing ----
@@ -233,10 +309,6 @@ def _read(path: str, rules: DeliveryRules) -> RunReading:
         now=timezone.now(),
         markers=rules.markers,
     )
-
-
-def _has_size(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -19,6 +18,7 @@ from ..models import Delivery
 from ..models.deliveries import StepKind
 from ..s3_clients import s3_client, s3_options
 from .common import step_problems
+from .convert import judged_files
 
 
 def upload(work: Work, rules: DeliveryRules) -> dict[str, Any]:
@@ -28,7 +28,10 @@ def upload(work: Work, rules: DeliveryRules) -> dict[str, Any]:
             "no_bucket", "No bucket is named for FASTQs.", "Set SEQAUTO_S3_FASTQ_BUCKET, then retry."
         )
     made = work.delivery.steps.get(kind=StepKind.CONVERT).figures
-    projects = _by_project(made["files"], rules.s3.no_project)
+    with step_problems():
+        projects = _by_project(judged_files(work, rules, made), rules.s3.no_project)
+    if not projects:
+        raise _nothing_to_upload()
     client, options = s3_client(rules.s3), s3_options(rules.s3)
     total = sum(file["size"] for files in projects.values() for file in files)
     runs = {project: _project_run(work.delivery, project, rules.s3.prefix) for project in sorted(projects)}
@@ -36,17 +39,13 @@ def upload(work: Work, rules: DeliveryRules) -> dict[str, Any]:
     for project, run in runs.items():
         work.say(f"Project {project}")
         files = projects[project]
-        outgoing = [
-            Outgoing(Path(made["folder"], file["path"]), os.path.basename(file["path"]), file["size"])
-            for file in files
-        ]
         with step_problems():
             objects = upload_project(
                 client,
                 rules.s3.bucket,
                 rules.s3.prefix,
                 run,
-                outgoing,
+                [_outgoing(made["folder"], file) for file in files],
                 options,
                 now=timezone.now(),
                 progress=partial(_tell, work, done, total),
@@ -54,7 +53,20 @@ def upload(work: Work, rules: DeliveryRules) -> dict[str, Any]:
             )
         done += sum(file["size"] for file in files)
         uploaded.append(_uploaded(project, run.prefix(rules.s3.prefix), objects))
-    return {"bucket": rules.s3.bucket, "projects": uploaded, "left_out": _LEFT_OUT}
+    return {
+        "bucket": rules.s3.bucket,
+        "bytes": sum(project["bytes"] for project in uploaded),
+        "projects": uploaded,
+        "left_out": _LEFT_OUT,
+    }
+
+
+def _nothing_to_upload() -> StepProblem:
+    return StepProblem(
+        "nothing_to_upload",
+        "No FASTQ of any sample was made, so there is nothing to upload.",
+        "Check the sample sheet and what the converter says, then press Convert again.",
+    )
 
 
 def _tell(work: Work, before: int, total: int, done: int, _of_project: int) -> None:
@@ -62,6 +74,11 @@ def _tell(work: Work, before: int, total: int, done: int, _of_project: int) -> N
 
 
 _LEFT_OUT = "Reads of no sample (Undetermined) are not uploaded."
+
+
+def _outgoing(folder: str, file: Mapping[str, Any]) -> Outgoing:
+    path = Path(folder, file["path"])
+    return Outgoing(path, path.name, file["size"], file["mtime_ns"], file["md5"])
 
 
 def _by_project(files: Iterable[Mapping[str, Any]], no_project: str) -> dict[str, list[Mapping[str, Any]]]:

@@ -1,9 +1,11 @@
 """What back up and convert make of disks, sheets and converters that are not as they should be."""
 
 import gzip
+import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -422,7 +424,7 @@ def forget_the_record(run: Path, made: Path) -> None:
     ("spoil", "says"),
     [
         (edit_sheet, "made with another sample sheet"),
-        (lose_a_fastq, "is gone or has another size"),
+        (lose_a_fastq, "is gone, or is not what was made"),
         (forget_the_record, "was not made here"),
     ],
 )
@@ -441,6 +443,74 @@ def test_other_fastqs_in_the_way_are_a_conflict_that_converting_again_solves(rul
     assert no_bucket_only(run)
     assert step_of(run, "convert").figures["folder"] == f"{made}_2"
     assert snapshot(made) == before
+
+
+def shell_out(run: Path, record: dict, made: Path, secret: Path) -> None:
+    record["log"] = str(secret)
+
+
+def climb_out(run: Path, record: dict, made: Path, secret: Path) -> None:
+    file = {**record["files"][0], "path": os.path.relpath(secret, made), "size": secret.stat().st_size}
+    record["files"].append(file)
+
+
+def name_a_place(run: Path, record: dict, made: Path, secret: Path) -> None:
+    record["files"][0] |= {"path": str(secret), "size": secret.stat().st_size}
+
+
+def link_a_fastq(run: Path, record: dict, made: Path, secret: Path) -> None:
+    fastq = made / record["files"][0]["path"]
+    fastq.rename(secret)
+    fastq.symlink_to(secret)
+
+
+def link_the_folder(run: Path, record: dict, made: Path, secret: Path) -> None:
+    made.rename(secret.with_name("elsewhere"))
+    made.symlink_to(secret.with_name("elsewhere"))
+
+
+def garble(run: Path, record: dict, made: Path, secret: Path) -> None:
+    record["files"] = {"path": 1}
+
+
+def swap_bytes(run: Path, record: dict, made: Path, secret: Path) -> None:
+    """Whole FASTQs, of as many reads and the right sample, and not those that were made."""
+    for fastq in made.rglob("*-01_S1_L001_*.fastq.gz"):
+        text = gzip.decompress(fastq.read_bytes()).decode()
+        fastq.write_bytes(gzip.compress(text.replace("A", "C").replace("@C", "@A").encode()))
+
+
+@pytest.mark.parametrize(
+    "forge", [shell_out, climb_out, name_a_place, link_a_fastq, link_the_folder, garble, swap_bytes]
+)
+def test_promise_49_a_record_beside_fastqs_leads_nowhere_else(rules, tmp_path, forge):
+    """Whoever may write into the FASTQ folder could have written it."""
+    run = land_run(rules)
+    deliver(rules)
+    made = rules.fastq_dir / run.name / "Unaligned"
+    secret = tmp_path / "secret.env"
+    secret.write_text("SECRET_KEY=abc")
+    record = json.loads((made / "seqauto_conversion.json").read_text())
+    forge(run, record, made, secret)
+    (made / "seqauto_conversion.json").write_text(json.dumps(record))
+    begin_again(run, "convert", rules)
+    step = failed(run, "convert", "conflict")
+    assert step.log == ""
+    assert step.figures == {}
+    decisions.convert_again(delivery_of(run), None, "as the page says")
+
+
+def test_what_a_record_says_besides_what_converters_tell_is_not_taken(rules):
+    run = land_run(rules)
+    deliver(rules)
+    figures = step_of(run, "convert").figures
+    path = rules.fastq_dir / run.name / "Unaligned" / "seqauto_conversion.json"
+    record = json.loads(path.read_text())
+    for file in record["files"]:
+        file["project"] = "Stolen"
+    path.write_text(json.dumps(record | {"folder": "/etc", "manifest": "/etc/passwd", "bytes": -1}))
+    begin_again(run, "convert", rules)
+    assert step_of(run, "convert").figures == figures
 
 
 def test_fastqs_of_base_calls_that_changed_since_are_not_taken_for_new_ones(rules):
@@ -463,6 +533,52 @@ def test_what_a_killed_conversion_left_is_no_obstacle(rules):
     assert no_bucket_only(run)
     assert not partial.exists()
     assert not list(rules.fastq_dir.rglob("half.fastq.gz"))
+
+
+def test_what_an_adoption_left_is_no_obstacle_to_a_conversion(rules):
+    run = land_run(rules)
+    partial = rules.fastq_dir / f".{run.name}.1.partial"
+    for left in (partial, partial.with_name(f".{partial.name}.partial")):
+        left.mkdir()
+        (left / "half.fastq.gz").write_bytes(b"half")
+    partial.with_name(f"{partial.name}.manifest.tsv").write_text("of another try\n")
+    deliver(rules)
+    assert no_bucket_only(run), step_of(run, "convert").error
+    assert [path.name for path in rules.fastq_dir.iterdir()] == [run.name]
+
+
+# ---- stopped ----
+
+
+def convert_step_of(rules) -> int:
+    """The step that converts, queued, once the run is backed up."""
+    for step in settle(rules):
+        deliveries.work_on(step, rules)
+    (step,) = deliveries.next_steps(rules)
+    return step
+
+
+def test_promise_17_fastqs_of_a_worker_that_was_stopped_get_no_name(rules, monkeypatch):
+    """It was asked to end, or has lost its step, while the last FASTQ was read."""
+    run = land_run(rules)
+    module = sys.modules["seqauto.steps.convert"]
+    really_judge = module.judge
+
+    def judge_and_be_stopped(*arguments, **keywords):
+        verdict = really_judge(*arguments, **keywords)
+        deliveries.stop_working()
+        return verdict
+
+    monkeypatch.setattr(module, "judge", judge_and_be_stopped)
+    try:
+        deliveries.work_on(convert_step_of(rules), rules)
+    finally:
+        deliveries.start_working()
+        monkeypatch.undo()
+    assert step_of(run, "convert").state == StepState.WAITING
+    assert not (rules.fastq_dir / run.name / "Unaligned").exists()
+    deliver(rules)
+    assert no_bucket_only(run)
 
 
 # ---- on board ----
@@ -496,6 +612,30 @@ def test_what_a_killed_adoption_left_is_no_obstacle(rules):
     deliver(rules)
     assert no_bucket_only(run), step_of(run, "convert").error
     assert [path.name for path in rules.fastq_dir.iterdir()] == [run.name]
+
+
+def test_what_a_killed_conversion_left_is_no_obstacle_to_an_adoption(rules):
+    run = land_run(rules, instrument="NovaSeq X", lanes=1)
+    demultiplexed_on_board(rules, run)
+    partial = rules.fastq_dir / f".{run.name}.1.partial"
+    partial.mkdir()
+    (partial / "converter.json").write_text("{}")
+    deliver(rules)
+    assert no_bucket_only(run), step_of(run, "convert").error
+    assert [path.name for path in rules.fastq_dir.iterdir()] == [run.name]
+
+
+def test_converting_again_demultiplexes_what_was_adopted_before(rules):
+    run = land_run(rules, instrument="NovaSeq X", lanes=1)
+    demultiplexed_on_board(rules, run)
+    instruct_converter(rules, "")
+    deliver(rules)
+    assert (step_of(run, "convert").figures["adopted"], starts(rules)) == (True, 0)
+    decisions.convert_again(delivery_of(run), None, "the sheet was another one")
+    deliver(rules)
+    assert no_bucket_only(run), step_of(run, "convert").error
+    figures = step_of(run, "convert").figures
+    assert (figures["converter"], figures.get("adopted"), starts(rules)) == ("bcl-convert", None, 1)
 
 
 def test_promise_18_fastqs_of_the_instrument_are_judged_too(rules):

@@ -1,6 +1,7 @@
 """Uploads of the story through a faulty line to a real S3 server: nothing counts that is not proven."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from delivering import deliver, delivery_of, land_run, rules_for, state_of, step_of
+from delivering_faults import fastqs_made
 from faulty_proxy import Answer, FaultyProxy, Request, error
 
 from seqauto import decisions
@@ -199,6 +201,77 @@ def test_promise_27_a_fastq_that_changed_since_it_was_judged_is_not_uploaded(rul
     deliver(rules)
     assert fastq.name in failed(run, "changed_locally").error
     assert not [key for key in s3_server.objects() if key.endswith("meta.json")]
+
+
+def nul_out(fastq: Path) -> None:
+    """As a disk does it: of the same size and time."""
+    status = fastq.stat()
+    fastq.write_bytes(bytes(status.st_size))
+    os.utime(fastq, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_promise_27_other_bytes_of_the_same_size_and_time_are_not_uploaded(rules, s3_server):
+    run = land_run(rules)
+    deliver(replace(rules, s3=replace(rules.s3, bucket="")))
+    fastq = next(Path(step_of(run, "convert").figures["folder"]).rglob("*-01_S1_*_R1_*"))
+    whole = fastq.read_bytes()
+    judged_at = fastq.stat().st_mtime_ns
+    nul_out(fastq)
+    decisions.retry(delivery_of(run), None)
+    deliver(rules)
+    assert fastq.name in failed(run, "changed_locally").error
+    assert not [key for key in s3_server.objects() if fastq.name in key or key.endswith("meta.json")]
+    fastq.write_bytes(whole)
+    os.utime(fastq, ns=(judged_at, judged_at))
+    retry(run, rules)
+
+
+def forget_hashes(run: Path) -> None:
+    """As conversions before 0.2 left it."""
+    step = step_of(run, "convert")
+    for file in step.figures["files"]:
+        del file["md5"], file["mtime_ns"]
+    step.save()
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_promise_13_fastqs_without_hashes_are_judged_again_before_they_are_uploaded(
+    rules, s3_server, is_damaged
+):
+    run = land_run(rules)
+    deliver(replace(rules, s3=replace(rules.s3, bucket="")))
+    forget_hashes(run)
+    if is_damaged:
+        nul_out(next(Path(step_of(run, "convert").figures["folder"]).rglob("*-01_S1_*_R1_*")))
+    decisions.retry(delivery_of(run), None)
+    deliver(rules)
+    if is_damaged:
+        assert "not whole" in failed(run, "fastqs").error
+    else:
+        assert state_of(run) == DeliveryState.DELIVERED, step_of(run, "upload").error
+    assert bool(s3_server.objects()) != is_damaged
+
+
+def test_a_delivery_of_nothing_is_never_done(rules, s3_server):
+    run = land_run(rules)
+    for fastq in fastqs_made(rules, run).rglob("*.fastq.gz"):
+        if not fastq.name.startswith("Undetermined"):
+            fastq.unlink()
+    deliver(rules)
+    decisions.override(delivery_of(run), None, ["missing_fastq"], "nobody wants them")
+    deliver(rules)
+    assert step_of(run, "convert").state == StepState.DONE, step_of(run, "convert").error
+    assert "nothing to upload" in failed(run, "nothing_to_upload").error
+    assert s3_server.objects() == {}
+    decisions.convert_again(delivery_of(run), None, "as the page says")
+
+
+def test_convert_and_upload_tell_their_bytes(rules, s3_server):
+    run = land_run(rules)
+    deliver(rules)
+    made = step_of(run, "convert").figures
+    assert made["bytes"] == sum(path.stat().st_size for path in Path(made["folder"]).rglob("*.fastq.gz"))
+    assert step_of(run, "upload").figures["bytes"] == sum(map(len, s3_server.objects().values()))
 
 
 def without_operation(request: Request) -> str:
