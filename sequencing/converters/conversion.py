@@ -6,6 +6,7 @@ caller judges the FASTQs and gives the folder its final name.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from .job import Conversion, ConversionJob, Converter, Plan
 from .output_folder import SHEET_COPY, output_folder, publish, sync, work_folder, write_record
 from .problems import ConversionProblem
 from .reports import read_figures
-from .running import Limits, Watch, run
+from .running import Limits, Watch, fullest_disk, no_space, run
 
 Progress = Callable[[float | None, int], None]
 
@@ -49,9 +50,14 @@ def convert(
     try:
         return _convert(converter, job, logs, limits or Limits(), progress, stop)
     except OSError as error:
-        sentence = f"{error.filename or job.output}: {error.strerror or error}."
-        remedy = "Check that the disk answers and has room, then retry."
-        raise ConversionProblem("disk_error", sentence, remedy) from error
+        raise _disk_problem(error, job, logs) from error
+
+
+def _disk_problem(error: OSError, job: ConversionJob, logs: Path) -> ConversionProblem:
+    what = f"{error.filename or job.output}: {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return no_space(what, *fullest_disk(job.output, logs))
+    return ConversionProblem("disk_error", f"{what}.", "Check that the disk answers, then retry.")
 
 
 def _convert(

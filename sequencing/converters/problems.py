@@ -11,7 +11,7 @@ class ConversionProblem(Exception):
     """A conversion that did not succeed: what happened, what to do, and the log that tells more.
 
     `code` is for programs: "failed", "stopped", "too_long", "silent", "sheet_changed", "unsafe_sheet",
-    "output_not_ours", "busy", "cannot_convert", "disk_error", "died".
+    "output_not_ours", "busy", "cannot_convert", "disk_error", "no_space", "no_converter", "died".
     """
 
     def __init__(self, code: str, sentence: str, remedy: str, log: Path | None = None) -> None:

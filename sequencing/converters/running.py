@@ -16,13 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from sequencing.illumina.errors import shown
+from sequencing.illumina.errors import shown_size
 
+from .complaints import reason_in, tells_of_no_space
 from .problems import READ_THE_LOG, ConversionProblem
 
 GRACE_SECONDS = 10.0  # between the request to end and the end
 LONGEST_LOOK_SECONDS = 5.0  # between two looks at what was written
+FULL_BYTES = 10_000_000  # a disk with less than this free has failed a conversion, whatever was said
 _CHUNK = 1 << 16
+_TAIL_BYTES = 1 << 16  # of a log, where the reason for a failure is looked for
 _KEEPER = Path(__file__).with_name("keeper.py")
 # What a program needs to find its own, and messages in one language; none of the worker's secrets.
 _ENVIRONMENT = {"LC_ALL": "C", "LANG": "C", "PATH": os.defpath}
@@ -75,10 +78,47 @@ def run(
         sentence = f"The process that watched over {name} was killed, and {name} with it."
         raise ConversionProblem("died", sentence, "Check that the machine has memory left, then retry.", log)
     if code:
-        how = f"ended with exit code {code}" if code > 0 else f"was killed by {_signal_name(-code)}"
-        said = capped.last_line()
-        sentence = f"{name} {how}" + (f' and said at last "{said}".' if said else ".")
-        raise ConversionProblem("failed", sentence, READ_THE_LOG, log)
+        raise _failure(name, code, watch, log)
+
+
+def _failure(name: str, code: int, watch: Watch, log: Path) -> ConversionProblem:
+    said = _end_of(log)
+    reason = reason_in(said)
+    how = f"ended with exit code {code}" if code > 0 else f"was killed by {_signal_name(-code)}"
+    sentence = f"{name} {how}" + (f' and said "{reason}"' if reason else "")
+    disk, free = fullest_disk(watch.folder, log.parent)
+    if tells_of_no_space(said) or free < FULL_BYTES:
+        return no_space(sentence, disk, free, log)
+    return ConversionProblem("failed", f"{sentence}.", READ_THE_LOG, log)
+
+
+def _end_of(log: Path) -> str:
+    with log.open("rb") as file:
+        file.seek(max(file.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
+        return file.read().decode(errors="replace")
+
+
+def fullest_disk(*folders: Path) -> tuple[Path, int]:
+    """The disk (where it is mounted) with the least room of those of some folders, and its free bytes."""
+    return min(((disk, _free_bytes(disk)) for disk in map(_disk_of, folders)), key=lambda found: found[1])
+
+
+def _disk_of(folder: Path) -> Path:
+    real = folder.resolve()
+    return next(path for path in (real, *real.parents) if os.path.ismount(path))
+
+
+def _free_bytes(folder: Path) -> int:
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+def no_space(what: str, disk: Path, free: int, log: Path | None = None) -> ConversionProblem:
+    """`what` happened for want of room; a sentence without its end."""
+    sentence = f"{what}; the disk at {disk} has {shown_size(free)} free."
+    return ConversionProblem(
+        "no_space", sentence, "Make room on that disk, or raise its quota, then retry.", log
+    )
 
 
 class CappedLog:
@@ -109,15 +149,6 @@ class CappedLog:
             self._file.write(f"\n[{self._dropped:,} bytes left out]\n".encode())
         self._file.write(self._tail)
         self._file.flush()
-
-    def last_line(self) -> str:
-        """The last line that was written, fit for a message; "" where there is none."""
-        text = bytes(self._tail[-4000:])
-        if not text:
-            with open(self._file.name, "rb") as file:
-                text = file.read()[-4000:]
-        lines = [line for line in text.decode(errors="replace").splitlines() if line.strip()]
-        return shown(lines[-1].strip()) if lines else ""
 
 
 # ---- A program and its keeper ---------------------------------------------------------------------

@@ -60,3 +60,12 @@ def shown(text: str, longest: int = LONGEST_TEXT) -> str:
     if not head.isprintable():
         head = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in head)
     return head if len(head) <= longest else head[: longest - 1] + "…"
+
+
+def shown_size(size: float) -> str:
+    """Bytes for people, in powers of 1,000, as disks are sold: "31 B", "9.8 GB", "412 MB"."""
+    amount, units = float(size), iter(("B", "kB", "MB", "GB", "TB"))
+    unit = next(units)
+    while amount >= 999.5 and unit != "TB":
+        amount, unit = amount / 1000, next(units)
+    return f"{amount:,.1f} {unit}" if amount < 9.95 and unit != "B" else f"{amount:,.0f} {unit}"

@@ -161,7 +161,7 @@ def test_names_of_reads_tell_instrument_run_flow_cell_and_lane(barcoded):
 
 
 def test_the_version_is_as_the_program_prints_it(picard):
-    assert picard.version.startswith("Version:")
+    assert picard.version[0].isdigit()
     assert Path(picard.program).is_absolute()
 
 
@@ -277,6 +277,8 @@ def test_base_calls_cut_short_fail_with_picards_own_words(tmp_path, picard):
     with pytest.raises(ConversionProblem) as told:
         convert(picard, job, logs=tmp_path / "logs")
     assert told.value.code == "failed"
+    assert "s_1_1101.bcl.gz" in told.value.sentence
+    assert "Unexpected end of ZLIB input stream" in told.value.sentence
     assert "Exception" in told.value.log.read_text()
     assert not list(job.output.rglob("*.fastq.gz"))
 

@@ -171,14 +171,62 @@ def test_what_outlives_its_parent_ends_with_it(tmp_path):
     wait_until(lambda: not is_alive(child), "the child has ended too")
 
 
-def test_a_failure_tells_the_exit_code_and_the_last_words(tmp_path):
-    failing = program(tmp_path, "print('ERROR: tile 1101 is \\x1b[31mmissing')\nsys.exit(7)")
+def test_a_failure_tells_the_exit_code_and_the_reason(tmp_path):
+    failing = program(tmp_path, "print('ERROR: tile 1101 is \\x1b[31mmissing\\nBye')\nsys.exit(7)")
     with pytest.raises(ConversionProblem) as told:
         run_here(tmp_path, failing)
     assert told.value.code == "failed"
     assert told.value.sentence == (
-        'converter ended with exit code 7 and said at last "ERROR: tile 1101 is \\x1b[31mmissing".'
+        'converter ended with exit code 7 and said "ERROR: tile 1101 is \\x1b[31mmissing".'
     )
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts a disk of so many kB for the length of a test."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(size):
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", folder], check=False)
+        if done.returncode:
+            pytest.skip("needs the right to mount a small disk")
+        return folder
+
+    yield mount
+    subprocess.run(["umount", "--lazy", folder], check=False, stderr=subprocess.DEVNULL)
+
+
+def test_a_full_disk_is_told_by_its_name_with_the_words_of_the_program(tmp_path, small_disk):
+    disk = small_disk(64)
+    filling = program(
+        tmp_path,
+        f"try:\n    open('{disk}/S1_R1.fastq', 'wb').write(bytes(100_000))\n"
+        "except OSError as error:\n    print('Caused by: java.io.IOException:', error.strerror)\n"
+        "    print('\\t... 15 more')\n    sys.exit(1)",
+    )
+    with pytest.raises(ConversionProblem) as told:
+        run(
+            [filling], Watch(PATIENT, time.monotonic() + 600, disk, lambda _size: None, lambda: False),
+            cwd=tmp_path, log=tmp_path / "program.log",
+        )  # fmt: skip
+    assert told.value.code == "no_space"
+    assert told.value.sentence == (
+        'converter ended with exit code 1 and said "Caused by: java.io.IOException: No space left on device";'
+        f" the disk at {disk} has 0 B free."
+    )
+    assert "Make room" in told.value.remedy
+
+
+def test_a_full_disk_is_told_of_a_program_that_says_nothing(tmp_path, small_disk):
+    disk = small_disk(64)
+    silent = program(tmp_path, "sys.exit(1)")
+    with pytest.raises(ConversionProblem, match=f"the disk at {disk} has 66 kB free") as told:
+        run(
+            [silent], Watch(PATIENT, time.monotonic() + 600, disk, lambda _size: None, lambda: False),
+            cwd=tmp_path, log=tmp_path / "program.log",
+        )  # fmt: skip
+    assert told.value.code == "no_space"
 
 
 def test_a_program_killed_by_the_system_is_named_so(tmp_path):
