@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
 
 from seqauto import deliveries
@@ -25,6 +26,9 @@ from seqauto.log_shipping import ship_log
 from seqauto.models import Delivery, DeliveryStep, IncomingFolder
 from seqauto.models.deliveries import DeliveryState, StepState
 
+log = logging.getLogger(__name__)
+
+DATABASE_SECONDS = 300  # so long may the database be away, as when its server is started again
 LOG_SECONDS = 10  # for the last lines of the delivery log to reach S3
 IDLE_SECONDS = 1  # between two looks at what has ended
 NOT_DONE_YET = (DeliveryState.SETTLING, DeliveryState.DELIVERING)
@@ -76,27 +80,48 @@ class Command(BaseCommand):
     def _watch(self, rules: DeliveryRules, *, once: bool, exit_on_error: bool) -> bool:
         """Look, work, look again; say whether it ended because a step failed."""
         at_work: dict[Future[None], int] = {}
-        next_look, begun = 0.0, timezone.now()
+        next_look, begun, answered = 0.0, timezone.now(), time.monotonic()
         with ThreadPoolExecutor(rules.parallel, thread_name_prefix="delivery") as pool:
             try:
                 while True:
-                    if is_look := time.monotonic() >= next_look:
-                        steps = deliveries.look_after(rules)
-                        next_look = time.monotonic() + (rules.settle_seconds if once else _watch_seconds())
-                    else:
-                        steps = deliveries.next_steps(rules)
-                    for step in set(steps) - set(at_work.values()):
-                        at_work[pool.submit(_work_on, step, rules)] = step
-                    for done in [future for future in at_work if future.done()]:
-                        done.result()
-                        del at_work[done]
-                    if exit_on_error and _failed(rules):
-                        return True
-                    if once and is_look and not at_work and _is_at_rest(rules, begun):
-                        return False
+                    try:
+                        if is_look := time.monotonic() >= next_look:
+                            steps = deliveries.look_after(rules)
+                            seconds = rules.settle_seconds if once else _watch_seconds()
+                            next_look = time.monotonic() + seconds
+                        else:
+                            steps = deliveries.next_steps(rules)
+                        _hand_out(steps, at_work, pool, rules)
+                        if exit_on_error and _failed(rules):
+                            return True
+                        if once and is_look and not at_work and _is_at_rest(rules, begun):
+                            return False
+                        answered = time.monotonic()
+                    except (InterfaceError, OperationalError) as error:
+                        if time.monotonic() - answered > DATABASE_SECONDS:
+                            raise
+                        log.warning("The database does not answer: %s", error)
+                        close_old_connections()
                     time.sleep(min(IDLE_SECONDS, max(0.05, next_look - time.monotonic())))
             finally:
                 deliveries.stop_working()
+                close_old_connections()
+
+
+def _hand_out(
+    steps: Iterable[int], at_work: dict[Future[None], int], pool: ThreadPoolExecutor, rules: DeliveryRules
+) -> None:
+    """Begin these steps, and put away those that have ended.
+
+    A step may be queued anew before the thread that gave it back has ended, so only those that still wait for
+    a thread are left out.
+    """
+    not_begun = {step for future, step in at_work.items() if not (future.running() or future.done())}
+    for step in set(steps) - not_begun:
+        at_work[pool.submit(_work_on, step, rules)] = step
+    for done in [future for future in at_work if future.done()]:
+        del at_work[done]
+        done.result()
 
 
 def _work_on(step: int, rules: DeliveryRules) -> None:
