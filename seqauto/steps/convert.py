@@ -16,6 +16,7 @@ from django.utils import timezone
 from sequencing.converters import (
     ConversionJob,
     ConversionProblem,
+    Converter,
     Limits,
     OnBoard,
     Verdict,
@@ -147,13 +148,7 @@ def _sheet_of(reading: RunReading) -> SheetFile:
 
 
 def _convert(work: Work, job: ConversionJob, rules: DeliveryRules) -> Figures:
-    converter = find_converter(rules.converter.wanted, rules.converter.programs)
-    if converter is None:
-        raise StepProblem(
-            "no_converter",
-            f"No converter is installed here; looked for {', '.join(rules.converter.wanted)}.",
-            "Install bcl-convert (or Debian's picard-tools), or name its path in SEQAUTO_CONVERTER_PROGRAMS.",
-        )
+    converter = _converter(rules)
     _refuse(work, "sheet", "The sample sheet has errors", check_sheet(job.sheet, job.run_info, converter))
     work.say(f"{converter.name} {converter.version}")
     limits = Limits(rules.converter.hours * 3600, rules.converter.silence_minutes * 60)
@@ -179,6 +174,21 @@ def _convert(work: Work, job: ConversionJob, rules: DeliveryRules) -> Figures:
         "demultiplexing": done.figures.to_json() | {"total": done.figures.total},
         "log": str(max(logs.glob("*.log"), default="")),
     }
+
+
+def _converter(rules: DeliveryRules) -> Converter:
+    try:
+        found = find_converter(rules.converter.wanted, rules.converter.programs)
+    except ConversionProblem as problem:
+        remedy = "Install it there, mount its disk or correct SEQAUTO_CONVERTER_PROGRAMS, then retry."
+        raise StepProblem(problem.code, problem.sentence, remedy) from problem
+    if found is None:
+        raise StepProblem(
+            "no_converter",
+            f"No converter is installed here; looked for {', '.join(rules.converter.wanted)}.",
+            "Install bcl-convert (or Debian's picard-tools), or name its path in SEQAUTO_CONVERTER_PROGRAMS.",
+        )
+    return found
 
 
 def _adopt(work: Work, on_board: OnBoard, partial: Path) -> Figures:

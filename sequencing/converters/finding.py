@@ -29,7 +29,8 @@ def find_converter(
     """Return the first wanted converter that is there, None where none is.
 
     `programs` are paths (or names on PATH) by converter, from the settings; others are looked for on PATH.
-    Asking Picard for its version takes a second or two.
+    Raises ConversionProblem "no_converter" for one that is set and not there: a lab that named its converter
+    wants no other's FASTQs. Asking Picard for its version takes a second or two.
     """
     for name in wanted:
         if program := _path_of(name, (programs or {}).get(name, "")):
@@ -39,8 +40,13 @@ def find_converter(
 
 def _path_of(name: str, told: str) -> str | None:
     candidates = (told,) if told else _NAMES.get(name, (name,))
-    found = next((path for candidate in candidates if (path := shutil.which(candidate))), None)
-    return os.path.abspath(found) if found else None
+    if found := next((path for candidate in candidates if (path := shutil.which(candidate))), None):
+        return os.path.abspath(found)
+    if told:
+        sentence = f"{name} is set to {told}, which is not there or may not be run."
+        remedy = "Install it there, mount its disk or correct the setting, then retry."
+        raise ConversionProblem("no_converter", sentence, remedy)
+    return None
 
 
 def _version(name: str, program: str) -> str:

@@ -300,10 +300,22 @@ def test_promise_19_a_converter_that_says_too_much_fills_neither_disk_nor_page(r
     assert len(step.error) < 1000
 
 
-def test_a_run_without_any_converter_waits(rules):
+def test_a_run_without_any_converter_waits(rules, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
     run = land_run(rules)
-    deliver(replace(rules, converter=replace(rules.converter, programs={"bcl-convert": "/nowhere"})))
-    assert "bcl-convert" in failed(run, "convert", "no_converter").error
+    deliver(replace(rules, converter=replace(rules.converter, programs={})))
+    assert "looked for bcl-convert" in failed(run, "convert", "no_converter").error
+
+
+def test_a_converter_that_is_set_and_not_there_is_told_with_its_setting(rules):
+    run = land_run(rules)
+    converter = replace(
+        rules.converter, wanted=["bcl-convert", "picard"], programs={"bcl-convert": "/nowhere"}
+    )
+    deliver(replace(rules, converter=converter))
+    step = failed(run, "convert", "no_converter")
+    assert "bcl-convert is set to /nowhere, which is not there" in step.error
+    assert "SEQAUTO_CONVERTER_PROGRAMS" in step.remedy
 
 
 def test_a_fastq_folder_that_cannot_be_written_is_named(rules):

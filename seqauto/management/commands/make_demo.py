@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.crypto import get_random_string
 
-from sequencing.converters import find_converter
+from sequencing.converters import ConversionProblem, find_converter
 from sequencing.demo import demo_samples, write_barcoded_run, write_demo_archive
 
 USER_NAME = "demo"
@@ -36,7 +36,11 @@ def _delivery() -> str:
         return ""
     if not folder.exists():
         make_delivery(folder)
-    if find_converter(settings.SEQAUTO_CONVERTERS, settings.SEQAUTO_CONVERTER_PROGRAMS):
+    try:
+        converter = find_converter(settings.SEQAUTO_CONVERTERS, settings.SEQAUTO_CONVERTER_PROGRAMS)
+    except ConversionProblem as problem:
+        return f"  A demo run is being delivered, but waits at Convert: {problem}\n"
+    if converter:
         return "  A demo run is being delivered: see Sequencing, Deliveries\n"
     return (
         "  A demo run is being delivered, but waits at Convert: no converter is installed here\n"

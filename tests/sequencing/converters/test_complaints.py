@@ -6,7 +6,7 @@ from sequencing.converters.complaints import reason_in, tells_of_no_space
 
 DAMAGED = """\
 ERROR\t2026-11-22 01:30:26\tExtractIlluminaBarcodes\tError processing tile 1101
-htsjdk.samtools.util.RuntimeIOException: Error while reading BCL. Offending file: s_1_1101.bcl.gz
+htsjdk.samtools.util.RuntimeIOException: Error reading BCL. Offending file: s_1_1101.bcl.gz
 \tat picard.illumina.parser.readers.BclReader.advance(BclReader.java:261)
 \tat java.base/java.lang.Thread.run(Thread.java:840)
 Caused by: java.io.EOFException: Unexpected end of ZLIB input stream
@@ -36,7 +36,7 @@ Caused by: java.io.IOException: No space left on device
         ("reading\nfinal words\n\n", "final words"),
         (
             DAMAGED,
-            "htsjdk.samtools.util.RuntimeIOException: Error while reading BCL. Offending file: s_1_1101.bcl.gz"
+            "htsjdk.samtools.util.RuntimeIOException: Error reading BCL. Offending file: s_1_1101.bcl.gz"
             " Caused by: java.io.EOFException: Unexpected end of ZLIB input stream",
         ),
         (FULL, "Caused by: java.io.IOException: No space left on device"),

@@ -289,9 +289,20 @@ def test_a_converter_is_found_by_the_path_that_the_settings_tell(tmp_path):
         "#!/bin/sh\necho 'BCL to FASTQ file converter'\necho 'bcl2fastq v2.20.0.422'\nexit 0\n"
     )
     program.chmod(0o755)
-    found = find_converter(
-        ["bcl-convert", "bcl2fastq"], {"bcl2fastq": str(program), "bcl-convert": "/nowhere"}
-    )
+    found = find_converter(["bcl-convert", "bcl2fastq"], {"bcl2fastq": str(program)})
     assert found
     assert (found.name, found.program, found.version) == ("bcl2fastq", str(program), "bcl2fastq v2.20.0.422")
-    assert find_converter(["bcl-convert"], {"bcl-convert": str(tmp_path / "absent")}) is None
+
+
+def test_a_converter_that_is_set_and_not_there_is_never_passed_over(tmp_path):
+    """The disk of /opt may be away: another converter's FASTQs are not what the lab validated."""
+    absent = tmp_path / "opt" / "bcl-convert"
+    with pytest.raises(
+        ConversionProblem, match=f"bcl-convert is set to {absent}, which is not there"
+    ) as told:
+        find_converter(["bcl-convert", "picard"], {"bcl-convert": str(absent)})
+    assert told.value.code == "no_converter"
+    absent.parent.mkdir()
+    absent.write_text("#!/bin/sh\n")  # and may not be run
+    with pytest.raises(ConversionProblem, match="may not be run"):
+        find_converter(["bcl-convert", "picard"], {"bcl-convert": str(absent)})
