@@ -75,7 +75,7 @@ def copy_verified(
             manifest = _recognise(source, listing, destination, work)
             return Backup(destination, manifest, listing.digest, True, _remarks(listing.entries))
         with partial_folder(destination) as partial:
-            check_space(partial, space_needed(len(listing.entries), listing.bytes), reserve)
+            check_space(destination, space_needed(len(listing.entries), listing.bytes), reserve)
             manifest = _copy(source, partial, listing, listing.entries, work)
             _write_manifest_beside(destination, manifest)
             publish(partial, destination)
@@ -106,7 +106,7 @@ def restore(
                 raise conflict(f"{shown_path(destination)} is there already: {listed(differ)}.")
             return Backup(destination, manifest, listing.digest, True, _remarks(listing.entries))
         with partial_folder(destination) as partial:
-            check_space(partial, space_needed(len(listing.entries), listing.bytes), reserve)
+            check_space(destination, space_needed(len(listing.entries), listing.bytes), reserve)
             copied = _copy(backup, partial, listing, _as_in(manifest, listing.entries), work)
             _refuse_damage(backup, differences(manifest, copied.entries), "Restore from another copy.")
             publish(partial, destination)

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..illumina.errors import shown_size
 from .listing import OPEN_FOLDER, Entry
 from .manifest import Manifest, manifest_text
-from .problems import CopyProblem, busy, reading, shown_path, unsafe, writing
+from .problems import CopyProblem, busy, no_space, reading, shown_path, unsafe, writing
 
 RESERVE_BYTES = 1 << 30  # left free on the disk, whatever is copied
 _MOST_OVERHEAD = 4096  # bytes an entry takes on a disk besides its content, about: its last block, its inode
@@ -40,17 +41,19 @@ def space_needed(files: int, size: int) -> int:
     return size + files * _MOST_OVERHEAD
 
 
-def check_space(folder: Path, needed: int, reserve: int = RESERVE_BYTES) -> None:
-    """Raise CopyProblem unless `needed` bytes are free on the disk of `folder`, and `reserve` besides."""
-    with reading(folder):
-        status = os.statvfs(folder)
+def check_space(destination: Path, needed: int, reserve: int = RESERVE_BYTES) -> None:
+    """Raise CopyProblem unless a copy of `needed` bytes fits in beside what stands in the folder of
+    `destination`, and leaves `reserve` bytes of its disk free.
+    """
+    with reading(destination.parent):
+        status = os.statvfs(destination.parent)
     free = status.f_bavail * status.f_frsize
-    if free < needed + reserve:
-        sentence = (
-            f"{shown_path(folder)} has {free / 1e9:,.1f} GB free; the copy needs {needed / 1e9:,.1f} GB"
-            f" and {reserve / 1e9:,.1f} GB are to stay free."
+    if (missing := needed + reserve - free) > 0:
+        reserved = f", {shown_size(reserve)} stay reserved" if reserve else ""
+        raise no_space(
+            f"{shown_path(destination)} needs {shown_size(needed)}, {shown_size(free)} are free{reserved}:"
+            f" {shown_size(missing)} are missing."
         )
-        raise CopyProblem("no_space", sentence, "Make room on that disk, or raise its quota, then retry.")
 
 
 @contextmanager
@@ -86,16 +89,22 @@ def _lock(handle: int, lock: Path, destination: Path) -> None:
 
 @contextmanager
 def partial_folder(destination: Path) -> Iterator[Path]:
-    """A new folder beside the destination, which is gone afterwards: by `publish`, or removed."""
+    """A new folder beside the destination, which is gone afterwards: by `publish`, or removed.
+
+    Of a full disk people hear by the final name: when they look for the partial folder, it is gone.
+    """
     partial = partial_path(destination)
     _remove(partial)
     with writing(partial):
         partial.mkdir(0o700)
     try:
         yield partial
-    except BaseException:
+    except BaseException as error:
         with suppress(CopyProblem):  # the first failure is the one to tell of
             _remove(partial)
+        if isinstance(error, CopyProblem) and error.code == "no_space":
+            sentence = error.sentence.replace(shown_path(partial), shown_path(destination))
+            raise no_space(sentence) from error
         raise
 
 

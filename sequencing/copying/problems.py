@@ -72,8 +72,12 @@ def cannot_read(path: str | Path, error: OSError) -> CopyProblem:
 def cannot_write(path: str | Path, error: OSError) -> CopyProblem:
     sentence = f"{shown_path(path)} could not be written: {reason(error)}."
     if error.errno in _NO_SPACE:
-        return CopyProblem("no_space", sentence, "Make room on that disk, or raise its quota, then retry.")
+        return no_space(sentence)
     return CopyProblem("io_error", sentence, "Check that disk, its mount and its permissions, then retry.")
+
+
+def no_space(sentence: str) -> CopyProblem:
+    return CopyProblem("no_space", sentence, "Make room on that disk, or raise its quota, then retry.")
 
 
 def source_changed(sentence: str) -> CopyProblem:

@@ -82,14 +82,19 @@ def test_promise_10_a_disk_with_too_little_room_is_refused_before_the_first_byte
     told: list[int] = []
     problem = refused(run, disk / "run", progress=lambda done, _total: told.append(done))
     assert (problem.code, told) == ("no_space", [])
-    assert "0.0 GB free" in problem.sentence
+    assert problem.sentence == f"{disk}/run needs 20 MB, 20 MB are free: 159 kB are missing."
     assert os.listdir(disk) == []
 
 
 def test_promise_10_the_reserve_stays_free(run, mount):
     disk = mount("disk", "-t", "tmpfs", "-o", "size=30m", "tmpfs")
-    assert refused(run, disk / "run", reserve=20 * MB).code == "no_space"
-    check_space(disk, 20 * MB, reserve=0)
+    problem = refused(run, disk / "run", reserve=20 * MB)
+    assert problem.code == "no_space"
+    assert (
+        problem.sentence
+        == f"{disk}/run needs 20 MB, 31 MB are free, 20 MB stay reserved: 8.6 MB are missing."
+    )
+    check_space(disk / "run", 20 * MB, reserve=0)
     assert not copy_verified(run, disk / "run", reserve=0).already_there
 
 
@@ -98,7 +103,7 @@ def test_promise_10_a_disk_that_fills_up_meanwhile_gets_no_final_name_and_a_clea
     disk = mount("disk", "-t", "tmpfs", "-o", "size=60m,nr_inodes=15", "tmpfs")
     problem = refused(run, disk / "run")
     assert (problem.code, os.listdir(disk)) == ("no_space", [])
-    assert f"{disk}/.run.partial/s_" in problem.sentence
+    assert f"{disk}/run/s_" in problem.sentence
     assert "No space left on device" in problem.sentence
     assert "Make room" in problem.remedy
 
@@ -114,7 +119,7 @@ def test_promise_10_an_error_that_shows_at_sync_only_gets_no_final_name(run, ima
     disk, _image = image_disk("disk", size="12m")
     problem = refused(run, disk / "run")
     assert problem.code in {"no_space", "io_error"}
-    assert ".run.partial" in problem.sentence
+    assert f"{disk}/" in problem.sentence
 
 
 def test_promise_10_a_source_that_cannot_be_read_to_its_end_gets_no_copy(image_disk, tmp_path):
