@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -36,6 +37,7 @@ from sequencing.reading import RunReading, SheetFile, read_run
 from ..delivery_rules import DeliveryRules
 from ..delivery_states import override_key
 from ..delivery_work import StepInterrupted, StepProblem, Work
+from ..models.deliveries import StepKind
 from .common import lab_folder, step_problem, step_problems
 
 Figures = dict[str, Any]
@@ -51,7 +53,19 @@ def convert_run(work: Work, rules: DeliveryRules) -> Figures:
     with step_problems(), claimed(folder / f"{delivery.name}.{delivery.conversion}"):
         reading = _read(delivery.path, rules)
         find_or_make = _made_before if os.path.lexists(final) else _make
-        return find_or_make(final, work, reading, rules)
+        figures = find_or_make(final, work, reading, rules)
+        _keep_sheet(work, _sheet_of(reading))
+        return figures
+
+
+def _keep_sheet(work: Work, sheet: SheetFile) -> None:
+    """Put the sheet beside the backup where it is not the one in it: people correct sheets after the run."""
+    backup = Path(work.delivery.steps.get(kind=StepKind.BACK_UP).figures["folder"])
+    with suppress(FileNotFoundError):
+        if (backup / sheet.path).read_bytes() == sheet.content:
+            return
+    digest = sha256(sheet.content).hexdigest()
+    _write_synced(backup.with_name(f"{backup.name}.SampleSheet.{digest[:12]}.csv"), sheet.content)
 
 
 def judged_files(work: Work, rules: DeliveryRules, figures: Figures) -> list[dict[str, Any]]:

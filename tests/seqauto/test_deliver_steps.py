@@ -657,3 +657,19 @@ def test_promise_18_fastqs_of_the_instrument_are_judged_too(rules):
     deliver(rules)
     assert failed(run, "convert", "fastqs").problems[0]["code"] == "truncated_fastq"
     assert not (rules.fastq_dir / run.name).exists()
+
+
+def test_a_sheet_that_was_corrected_after_the_backup_is_kept_beside_it(rules):
+    run = land_run(rules)
+    sheet = run / "SampleSheet.csv"
+    good = sheet.read_bytes()
+    sheet.write_text("[Data]\nSample_ID,index\n../x,ACGT\n")
+    deliver(rules)
+    failed(run, "convert", "sheet")
+    before = snapshot(rules.backup_dir)
+    sheet.write_bytes(good)
+    decisions.retry(delivery_of(run), None)
+    deliver(rules)
+    (kept,) = rules.backup_dir.glob(f"{run.name}.SampleSheet.*.csv")
+    assert kept.read_bytes() == good
+    assert before.items() <= snapshot(rules.backup_dir).items()
