@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import time
+from argparse import ArgumentTypeError
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +22,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from django.utils import timezone
 
 from seqauto import deliveries
-from seqauto.delivery_rules import DeliveryRules, amiss_with_folders, rules_of_settings
+from seqauto.delivery_rules import DeliveryRules, amiss_with_folders, real_folder, rules_of_settings
 from seqauto.log_shipping import ship_log
 from seqauto.models import Delivery, DeliveryStep, IncomingFolder
 from seqauto.models.deliveries import DeliveryState, StepState
@@ -75,7 +76,9 @@ class Command(BaseCommand):
             if options["json"]:
                 self.stdout.write(json.dumps(summarise(rules)))
         if failed or (options["once"] and _amiss(rules)):
-            raise CommandError("Some runs wait for a person: see the page Deliveries.")
+            raise CommandError(
+                "Failed steps or unreadable folders wait for a person: see the page Deliveries."
+            )
 
     def _watch(self, rules: DeliveryRules, *, once: bool, exit_on_error: bool) -> bool:
         """Look, work, look again; say whether it ended because a step failed."""
@@ -92,7 +95,7 @@ class Command(BaseCommand):
                         else:
                             steps = deliveries.next_steps(rules)
                         _hand_out(steps, at_work, pool, rules)
-                        if exit_on_error and _failed(rules):
+                        if exit_on_error and _failed(rules, begun):
                             return True
                         if once and is_look and not at_work and _is_at_rest(rules, begun):
                             return False
@@ -137,6 +140,8 @@ def _watch_seconds() -> int:
 
 
 def _folder(text: str) -> Path:
+    if not text.strip():
+        raise ArgumentTypeError("the name of a folder is empty: is a variable of the shell not set?")
     return Path(text).expanduser().absolute()
 
 
@@ -152,7 +157,7 @@ def _rules(options: dict[str, Any]) -> DeliveryRules:
     }
     return replace(
         rules,
-        incoming=[options["dir"]] if options["dir"] else rules.incoming,
+        incoming=[real_folder(options["dir"])] if options["dir"] else rules.incoming,
         backup_dir=options["backup_dir"] or rules.backup_dir,
         fastq_dir=options["fastq_dir"] or rules.fastq_dir,
         s3=replace(rules.s3, **{name: value for name, value in s3.items() if value is not None}),
@@ -181,8 +186,9 @@ def _is_at_rest(rules: DeliveryRules, begun: datetime) -> bool:
     return looked_at.count() == len(set(rules.roots)) and not is_in_hand
 
 
-def _failed(rules: DeliveryRules) -> bool:
-    return DeliveryStep.objects.filter(delivery__in=_deliveries(rules), state=StepState.FAILED).exists()
+def _failed(rules: DeliveryRules, since: datetime | None = None) -> bool:
+    failed = DeliveryStep.objects.filter(delivery__in=_deliveries(rules), state=StepState.FAILED)
+    return (failed.filter(ended_at__gte=since) if since else failed).exists()
 
 
 def _amiss(rules: DeliveryRules) -> bool:
@@ -217,15 +223,8 @@ def _counts(values: Iterable[str]) -> dict[str, int]:
 
 
 def _counts_of_bytes(steps: Any) -> dict[str, int]:
-    """Bytes that finished steps copied, made and uploaded."""
+    """Bytes that finished steps settled, copied, made and uploaded."""
     bytes_of: dict[str, int] = defaultdict(int)
-    for step in steps.filter(state=StepState.DONE):
-        bytes_of[step.kind] += _bytes_in(step.figures)
+    for kind, size in steps.filter(state=StepState.DONE).values_list("kind", "figures__bytes"):
+        bytes_of[kind] += size or 0
     return dict(bytes_of)
-
-
-def _bytes_in(figures: dict[str, Any]) -> int:
-    if "bytes" in figures:
-        return int(figures["bytes"])
-    parts = figures.get("projects") or figures.get("files") or []
-    return sum(part.get("bytes", part.get("size", 0)) for part in parts)
