@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from delivery_rows import add_delivery, add_step, fail
+from delivery_rows import PROBLEMS, add_delivery, add_step, fail
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 from test_scan_in_browser import CONTRASTS
 
+from seqauto.delivery_states import override_key
 from seqauto.models import Delivery, DeliveryEvent, IncomingFolder
 from seqauto.models.deliveries import DeliveryState, StepKind, StepState
 from seqauto.views import deliveries as views
@@ -104,7 +105,7 @@ def test_a_failed_step_is_overridden_from_the_keyboard(open_page, log_in, failed
     page.keyboard.press("Enter")
     page.wait_for_selector("main >> text=Overridden: the step is tried again")
     failed.refresh_from_db()
-    assert failed.overrides == ["duplicate_index"]
+    assert failed.overrides == [override_key(PROBLEMS[0])]
 
 
 def test_retry_from_the_list_leads_to_the_delivery(open_page, log_in, failed):
@@ -134,6 +135,30 @@ def test_no_page_of_deliveries_scrolls_sideways_on_a_phone(open_page, log_in, ev
         page.goto(address)
         page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+
+
+CUT_OFF = """() => [...document.querySelectorAll("main :is(td, dd, li, p, .prose, .reason)")]
+    .filter((each) => each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).display !== "inline")
+    .filter((each) => !each.querySelector(".table-responsive, pre, .visually-hidden"))
+    .map((each) => each.className + ": " + each.textContent.trim().slice(0, 90))"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_long_paths_wrap_inside_their_place(open_page, log_in, operator, width):
+    path = f"/data/illumina/backup_of_all/{'x' * 60}/260323_M00879_0160_000000000-KWBP4.manifest.tsv"
+    words = f"{path} is there already with other content than {path}."
+    strange = add_delivery(DeliveryState.CONFLICT, reason=words, remedy=words)
+    failed = add_delivery(DeliveryState.WAITING, root=path)
+    fail(failed, error=words, remedy=words)
+    failed.steps.filter(kind=StepKind.BACK_UP).update(state=StepState.RUNNING, doing=path)
+    page = open_page(width=width)
+    log_in(page)
+    for address in ("/deliveries/", strange.get_absolute_url(), failed.get_absolute_url()):
+        page.goto(address)
+        assert page.evaluate(CUT_OFF) == [], address
+    page.goto("/deliveries/")
+    table = page.locator("#deliveries-table .table-responsive")
+    assert table.evaluate("(each) => each.scrollWidth <= each.clientWidth")
 
 
 def test_a_phone_shows_state_steps_and_progress_of_each_run(open_page, log_in, running):
