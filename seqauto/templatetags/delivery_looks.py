@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from django import template
@@ -12,10 +13,14 @@ from django.utils.safestring import SafeString
 from seqauto.models import Delivery, DeliveryStep
 from seqauto.models.deliveries import DeliveryState, StepState
 
-from .looks import NOTHING, SIGNS, State, compact_time, duration, printable, size, state_of
+from .looks import NOTHING, SIGNS, State, code_words, compact_time, duration, printable, size, state_of
 
 register = template.Library()
 
+NOT_WATCHED = (
+    "Its incoming folder is not watched any more: "
+    "nothing goes on until it is named in SEQAUTO_INCOMING_DIRS again."
+)
 BUSY = (StepState.QUEUED, StepState.RUNNING)
 #: What is left can be told only when some of the work, and some time, has passed.
 SHORTEST_HISTORY = timedelta(seconds=2)
@@ -23,12 +28,26 @@ SHORTEST_HISTORY = timedelta(seconds=2)
 
 @register.filter
 def delivery_state(delivery: Delivery) -> State:
-    return state_of(DeliveryState(delivery.state))
+    state = state_of(DeliveryState(delivery.state))
+    return replace(state, look="warn") if is_stranded(delivery) and state.look != "bad" else state
+
+
+@register.filter
+def is_stranded(delivery: Delivery) -> bool:
+    """Whether nobody watches its incoming folder; False where the query that fetched it did not ask."""
+    return getattr(delivery, "is_stranded", False)
 
 
 @register.filter
 def step_state(step: DeliveryStep) -> State:
     return state_of(StepState(step.state))
+
+
+@register.filter
+def overridden(key: str) -> str:
+    """What an override holds, to be read: `empty_fastq: A_1 …` is "Empty FASTQ: A_1 …"."""
+    code, colon, message = key.partition(":")
+    return f"{code_words(code)}{colon}{message}"
 
 
 @register.filter
@@ -82,6 +101,8 @@ def in_hand(delivery: Delivery) -> SafeString:
 
 def _in_hand(delivery: Delivery) -> tuple[float | None, str, str]:
     """(share done, how far it is, what it does): `0.41`, `Back up 41 %, 310 MB/s, about 12 m left`."""
+    if is_stranded(delivery):
+        return None, NOT_WATCHED, ""
     step = busy_step(delivery)
     if step:
         return step.share if step.state == StepState.RUNNING else None, _step_words(step), step.doing

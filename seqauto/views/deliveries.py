@@ -7,6 +7,8 @@ import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any, BinaryIO
 from zlib import crc32
 
@@ -24,13 +26,14 @@ from django.views.decorators.http import require_POST, require_safe
 from kombu.exceptions import OperationalError
 
 from seqauto import decisions
+from seqauto.delivery_rules import real_folder
 from seqauto.filters import DeliveryFilter
 from seqauto.models import Delivery, DeliveryStep, IncomingFolder, SequencingRun
 from seqauto.models.deliveries import NEEDS_A_PERSON, DeliveryState, StepKind, StepState
 from seqauto.tables import DeliveryTable, show_page
 from seqauto.tasks.deliveries import queue_ready_steps
 from seqauto.templatetags import looks
-from seqauto.templatetags.delivery_looks import BUSY, busy_step
+from seqauto.templatetags.delivery_looks import BUSY, NOT_WATCHED, busy_step, is_stranded
 
 from . import PageRequest
 from .evidence import ROWS_SHOWN, Evidence, Problem, evidence_of, problems_of
@@ -43,6 +46,8 @@ LOG_TAIL_BYTES = 4_096
 CAN_DELIVER = "seqauto.seqauto_deliver"
 #: Its state changes within minutes, so the page goes on asking.
 IN_HAND = (DeliveryState.SETTLING, DeliveryState.DELIVERING)
+#: Nothing more is to come.
+ENDED = (DeliveryState.DELIVERED, DeliveryState.GONE)
 #: Somebody looks at an incoming folder every minute or so; after so long nobody does.
 WATCHER_PATIENCE = timedelta(minutes=10)
 LAST_NIGHT = timedelta(hours=24)
@@ -53,26 +58,41 @@ LAST_NIGHT = timedelta(hours=24)
 
 @require_safe
 def deliveries(request: HttpRequest) -> HttpResponse:
-    mark = _mark_of_all()
-    filters = DeliveryFilter(request.GET, queryset=_listed())
+    stranded = _stranded()
+    totals = _totals(stranded)
+    mark = _mark_of_all(totals)
+    filters = ListFilter(request.GET, queryset=_listed(stranded))
     table = DeliveryTable(filters.qs)
     show_page(table, request, DELIVERIES_A_PAGE)
-    in_need = list(_in_need_first()[: IN_NEED_AT_A_GLANCE + 1])
+    in_need = list(_in_need_first(stranded)[: IN_NEED_AT_A_GLANCE + 1])
     context = {
         "filter": filters,
         "table": table,
         "live": _live_part(reverse("deliveries_live"), mark, (row.record for row in table.paginated_rows)),
-        "totals": _totals(),
+        "totals": totals,
         "folders": _incoming_folders(),
         "in_need": in_need[:IN_NEED_AT_A_GLANCE],
+        "not_watched": NOT_WATCHED,
         "more_in_need": len(in_need) > IN_NEED_AT_A_GLANCE,
         "can_deliver": request.user.has_perm(CAN_DELIVER),
     }
     return render(request, "deliveries/list.html", context)
 
 
-def _listed() -> QuerySet[Delivery]:
-    return _with_experiment(_with_steps(Delivery.objects.newest_first()))
+class ListFilter(DeliveryFilter):
+    """Lets "needs a person" be what the first lines of the page count."""
+
+    def by_state(self, queryset: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
+        return queryset.filter(IN_NEED) if value == "person" else super().by_state(queryset, name, value)
+
+
+#: Of deliveries that know whether they are stranded.
+IN_NEED = Q(state__in=NEEDS_A_PERSON) | Q(is_stranded=True)
+
+
+def _listed(stranded: Q) -> QuerySet[Delivery]:
+    deliveries = Delivery.objects.newest_first().annotate(is_stranded=stranded)
+    return _with_experiment(_with_steps(deliveries))
 
 
 def _with_experiment(queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
@@ -87,21 +107,24 @@ def _with_steps(queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return queryset.prefetch_related(Prefetch("steps", steps))
 
 
-def _in_need_first() -> QuerySet[Delivery]:
+def _in_need_first(stranded: Q) -> QuerySet[Delivery]:
     """What needs a person; folders that are no runs come last, for there may be many."""
     runs_first = Case(When(state=DeliveryState.UNRECOGNISED, then=Value(1)), default=Value(0))
     failed = DeliveryStep.objects.filter(delivery=OuterRef("pk"), state=StepState.FAILED)
-    in_need = Delivery.objects.needing_a_person().annotate(may_retry=Exists(failed))
+    in_the_way = failed.filter(kind=StepKind.CONVERT, code=decisions.FASTQS_IN_THE_WAY)
+    in_need = Delivery.objects.annotate(is_stranded=stranded).filter(IN_NEED)
+    in_need = in_need.annotate(has_failed=Exists(failed), has_fastqs_in_the_way=Exists(in_the_way))
     return _with_experiment(in_need).order_by(runs_first, "-found_at", "-pk")
 
 
-def _totals() -> dict[str, int]:
+def _totals(stranded: Q) -> dict[str, int]:
     ended = Q(complete_at__gte=timezone.now() - LAST_NIGHT)
-    return Delivery.objects.aggregate(
+    sequencing = Q(state=DeliveryState.SEQUENCING, is_stranded=False)
+    return Delivery.objects.annotate(is_stranded=stranded).aggregate(
         all=Count("pk"),
-        in_need=Count("pk", filter=Q(state__in=NEEDS_A_PERSON)),
-        in_hand=Count("pk", filter=Q(state__in=IN_HAND)),
-        sequencing=Count("pk", filter=Q(state=DeliveryState.SEQUENCING)),
+        in_need=Count("pk", filter=IN_NEED),
+        in_hand=Count("pk", filter=Q(state__in=IN_HAND, is_stranded=False)),
+        sequencing=Count("pk", filter=sequencing),
         held=Count("pk", filter=Q(state=DeliveryState.HELD)),
         ended=Count("pk", filter=ended),
         arrived=Count("pk", filter=ended & Q(state=DeliveryState.DELIVERED)),
@@ -122,7 +145,7 @@ class Folder:
 def _incoming_folders() -> list[Folder]:
     """Those of the settings, and those that the command line watches or once watched."""
     watched = {folder.path: folder for folder in IncomingFolder.objects.all()}
-    configured = [str(path) for path in settings.SEQAUTO_INCOMING_DIRS]
+    configured = _configured()
     paths = dict.fromkeys([*configured, *watched])
     return [_folder(path, watched.get(path), path in configured) for path in paths]
 
@@ -139,6 +162,25 @@ def _folder(path: str, row: IncomingFolder | None, is_configured: bool) -> Folde
     if row and row.error:
         return Folder(path, looks.State("Cannot be read", "bad"), looked_at, row.error, row.remedy)
     return Folder(path, looks.State("Watched", "ok"), looked_at, "", "")
+
+
+def _stranded() -> Q:
+    """Those that nothing carries on, because nobody watches their incoming folder any more."""
+    now = timezone.now()
+    lately = Q(looked_at__gte=now - WATCHER_PATIENCE) | Q(busy_until__gt=now)  # by a command, it may be
+    watched = {*_configured(), *IncomingFolder.objects.filter(lately).values_list("path", flat=True)}
+    at_work = DeliveryStep.objects.filter(state=StepState.RUNNING).values("delivery")
+    return ~Q(root__in=watched) & ~Q(state__in=ENDED) & ~Q(pk__in=at_work)
+
+
+def _configured() -> list[str]:
+    return [_real(folder) for folder in settings.SEQAUTO_INCOMING_DIRS]
+
+
+@cache
+def _real(folder: Path) -> str:
+    """Its path as deliveries know it; asked once, so that no page hangs with a disk."""
+    return str(real_folder(folder))
 
 
 # --- What changes while one looks ----------------------------------------------------------------------
@@ -173,32 +215,35 @@ def _mark(facts: Any, is_live: bool, said: str) -> Mark:
     return Mark(f"{crc32(repr(facts).encode()):08x}", is_live, said)
 
 
-def _mark_of_all() -> Mark:
+def _mark_of_all(totals: dict[str, int]) -> Mark:
     states = dict(Delivery.objects.order_by().values_list("state").annotate(Count("pk")))
     busy = list(DeliveryStep.objects.filter(state__in=BUSY).order_by("pk").values_list("pk", "state"))
     troubled = list(IncomingFolder.objects.exclude(error="").values_list("path"))
-    in_need = sum(states.get(state, 0) for state in NEEDS_A_PERSON)
-    in_hand = sum(states.get(state, 0) for state in IN_HAND)
+    in_need, in_hand = totals["in_need"], totals["in_hand"]
     said = f"{in_need:,} waiting for a person, {in_hand:,} in hand"
-    return _mark((sorted(states.items()), busy, troubled), bool(busy or in_hand), said)
+    # What is queued for a run that nobody watches may never begin.
+    is_live = bool(in_hand) or any(state == StepState.RUNNING for _step, state in busy)
+    return _mark((sorted(states.items()), in_need, busy, troubled), is_live, said)
 
 
 def _mark_of(delivery: Delivery) -> Mark:
     steps = [(step.kind, step.state, step.attempts) for step in delivery.steps.all()]
-    facts = (delivery.state, delivery.is_held, delivery.reason, steps)
+    facts = (delivery.state, delivery.is_held, delivery.reason, is_stranded(delivery), steps)
     return _mark(facts, _is_in_hand(delivery), looks.printable(f"{delivery}: {delivery.get_state_display()}"))
 
 
 def _is_in_hand(delivery: Delivery) -> bool:
-    return delivery.state in IN_HAND or busy_step(delivery) is not None
+    return not is_stranded(delivery) and (delivery.state in IN_HAND or busy_step(delivery) is not None)
 
 
 @require_safe
 def deliveries_live(request: HttpRequest) -> HttpResponse:
     """The bars of the runs that the list shows; the list is fetched anew when a state has changed."""
     numbers = [int(part) for part in request.GET.get("of", "").split(",") if _is_number(part)]
-    shown = _with_steps(Delivery.objects.filter(pk__in=numbers[:DELIVERIES_A_PAGE]))
-    return _live(request, reverse("deliveries_live"), _mark_of_all(), list(shown))
+    stranded = _stranded()
+    chosen = Delivery.objects.filter(pk__in=numbers[:DELIVERIES_A_PAGE]).annotate(is_stranded=stranded)
+    mark = _mark_of_all(_totals(stranded))
+    return _live(request, reverse("deliveries_live"), mark, list(_with_steps(chosen)))
 
 
 def _is_number(text: str) -> bool:
@@ -207,7 +252,7 @@ def _is_number(text: str) -> bool:
 
 @require_safe
 def delivery_live(request: HttpRequest, pk: int) -> HttpResponse:
-    delivery = get_object_or_404(_with_steps(Delivery.objects.all()), pk=pk)
+    delivery = get_object_or_404(_with_steps(Delivery.objects.annotate(is_stranded=_stranded())), pk=pk)
     return _live(request, reverse("delivery_live", args=[pk]), _mark_of(delivery), [delivery])
 
 
@@ -234,12 +279,37 @@ class StepPart:
     """(code, how many problems have it) of what a person may pass over."""
     log_tail: str
     has_log: bool
+    retry_is_vain: bool
+    """FASTQs are in the way of new ones; only a conversion under another number passes them."""
+
+    @property
+    def is_done(self) -> bool:
+        return self.step.state == StepState.DONE
+
+    @property
+    def tells_of_earlier(self) -> bool:
+        """Whether it keeps what an attempt before this one found and made; that need not hold now."""
+        left = self.problems or self.has_log
+        return not self.is_done and bool(self.step.figures or (left and self.step.state != StepState.FAILED))
+
+    @property
+    def bytes(self) -> int:
+        """How much it has moved: what it wrote down at its end, for progress is told once a second."""
+        has_moved = self.is_done and self.step.kind != StepKind.SETTLE
+        return (has_moved and self.evidence.bytes) or self.step.bytes_done
+
+    @property
+    def bytes_a_second(self) -> float | None:
+        seconds = self.step.duration.total_seconds() if self.step.duration else 0
+        return self.bytes / seconds if seconds else None
 
 
 @require_safe
 def delivery(request: HttpRequest, pk: int) -> HttpResponse:
-    delivery = get_object_or_404(Delivery.objects.prefetch_related("steps"), pk=pk)
-    steps = [_step_part(step) for step in delivery.steps.all()]
+    known = Delivery.objects.annotate(is_stranded=_stranded()).prefetch_related("steps")
+    delivery = get_object_or_404(known, pk=pk)
+    may_convert = decisions.can_be_converted_again(delivery.steps.all())
+    steps = [_step_part(step, may_convert) for step in delivery.steps.all()]
     may_decide = request.user.has_perm(CAN_DELIVER)
     context = {
         "delivery": delivery,
@@ -263,17 +333,18 @@ def _run_of(delivery: Delivery) -> SequencingRun | None:
     return SequencingRun.objects.filter(identity=delivery.identity).select_related("experiment").first()
 
 
-def _step_part(step: DeliveryStep) -> StepPart:
-    is_open = step.state in (StepState.FAILED, StepState.RUNNING)
-    codes = decisions.overridable_codes(step) if step.state == StepState.FAILED else []
+def _step_part(step: DeliveryStep, can_be_converted_again: bool) -> StepPart:
+    has_failed = step.state == StepState.FAILED
+    codes = decisions.overridable_codes(step) if has_failed else []
     problems = problems_of(step.problems)
     return StepPart(
         step=step,
         evidence=evidence_of(step),
         problems=problems,
         overridable=[(code, sum(problem.code == code for problem in problems)) for code in codes],
-        log_tail=_tail(step.log) if is_open else "",
+        log_tail=_tail(step.log) if has_failed else "",
         has_log=bool(step.log),
+        retry_is_vain=has_failed and step.kind == StepKind.CONVERT and can_be_converted_again,
     )
 
 
@@ -392,6 +463,9 @@ def _decide(
         decision(delivery, request.user, form.cleaned_data["reason"])
     except decisions.DecisionRefused as refused:
         messages.error(request, looks.printable(f"Nothing was changed. {refused} {refused.remedy}"))
+        return redirect(delivery)
+    if begins and Delivery.objects.filter(_stranded(), pk=pk).exists():
+        messages.warning(request, f"Your decision is kept. {NOT_WATCHED}")
         return redirect(delivery)
     messages.success(request, done)
     if begins:

@@ -95,6 +95,8 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
+    bytes: int
+    """That it copied, made or uploaded."""
     facts: list[Fact]
     remarks: list[str]
     warnings: list[Problem]
@@ -107,6 +109,7 @@ class Evidence:
 def evidence_of(step: DeliveryStep) -> Evidence:
     figures = step.figures if isinstance(step.figures, dict) else {}
     return Evidence(
+        bytes=_bytes(figures),
         facts=_facts(figures),
         remarks=[_words(remark) for remark in _list(figures.get("remarks"))],
         warnings=problems_of(figures.get("warnings")),
@@ -117,6 +120,11 @@ def evidence_of(step: DeliveryStep) -> Evidence:
         projects=[_project(row, figures.get("bucket")) for row in _rows(figures.get("projects"))],
         has_manifest=isinstance(figures.get("manifest"), str),
     )
+
+
+def _bytes(figures: dict[str, Any]) -> int:
+    parts = _rows(figures.get("projects")) or _rows(figures.get("files"))
+    return _count(figures.get("bytes")) or sum(_count(part.get("bytes", part.get("size"))) for part in parts)
 
 
 def problems_of(rows: Any) -> list[Problem]:
@@ -233,13 +241,13 @@ def _share(part: int, whole: int) -> str:
 
 def _project(row: dict[str, Any], bucket: Any) -> Project:
     address = "/".join(part for part in (_words(bucket), _words(row.get("prefix"))) if part)
+    objects = _rows(row.get("objects"))
     told = {
-        "Files": _files(row.get("files")),
+        "Files": _files(_without_meta(row.get("files"), objects)),
         "Size": _size(row.get("bytes")),
         "Verified by": _words(row.get("verified_by")),
         "Uploaded": _moment(row.get("uploaded_at")),
     }
-    objects = _rows(row.get("objects"))
     return Project(
         name=_words(row.get("project")),
         address=f"s3://{address}",
@@ -250,6 +258,12 @@ def _project(row: dict[str, Any], bucket: Any) -> Project:
         ],
         more=max(0, len(objects) - ROWS_SHOWN),
     )
+
+
+def _without_meta(files: Any, objects: list[dict[str, Any]]) -> Any:
+    """How many FASTQs: the object that tells of them is none."""
+    metas = sum(_words(each.get("key")).endswith("/meta.json") for each in objects)
+    return files - metas if isinstance(files, int) else files
 
 
 # --- JSON that may be anything -------------------------------------------------------------------------

@@ -13,8 +13,11 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from page_rows import add_run
 
-from seqauto.models import Delivery, DeliveryEvent, Experiment, IncomingFolder
+from seqauto.decisions import FASTQS_IN_THE_WAY
+from seqauto.delivery_states import override_key
+from seqauto.models import Delivery, DeliveryEvent, DeliveryStep, Experiment, IncomingFolder
 from seqauto.models.deliveries import DeliveryState, StepKind, StepState
+from seqauto.templatetags.delivery_looks import NOT_WATCHED
 from seqauto.views import deliveries as views
 
 pytestmark = pytest.mark.django_db
@@ -165,6 +168,90 @@ def test_a_folder_that_the_settings_no_longer_name_is_no_cause_for_alarm(client)
     page = text_of(client.get("/deliveries/"))
     assert "Not watched any more /old last looked at 9 days ago" in page
     assert page.count("Make the watcher run") == 1  # for the other
+
+
+# --- Runs in folders that nobody watches any more ------------------------------------------------------
+
+WAITING_STEPS = [StepState.DONE, StepState.WAITING, StepState.WAITING, StepState.WAITING]
+
+
+def test_a_run_whose_folder_is_not_watched_any_more_needs_a_person_and_says_so(client):
+    delivery = add_delivery(DeliveryState.DELIVERING, WAITING_STEPS, root="/old")
+    response = client.get("/deliveries/")
+    page = text_of(response)
+    assert "1 needs a person ; 0 in hand" in page
+    assert NOT_WATCHED in page.partition("Incoming folder")[0]
+    assert NOT_WATCHED in row_of(client, delivery)
+    assert NOT_WATCHED in text_of(client.get(delivery.get_absolute_url()))
+    assert delivery.name in text_of(client.get("/deliveries/?state=person")).partition("Found")[2]
+    assert seen(response.content.decode()) is None
+    assert seen(client.get(delivery.get_absolute_url()).content.decode()) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "needs_one"),
+    [
+        (DeliveryState.SEQUENCING, True),
+        (DeliveryState.SETTLING, True),
+        (DeliveryState.HELD, True),
+        (DeliveryState.DELIVERED, False),
+        (DeliveryState.GONE, False),
+    ],
+)
+def test_only_runs_that_are_not_at_their_end_miss_the_watcher(client, state, needs_one):
+    delivery = add_delivery(state, WAITING_STEPS, root="/old")
+    assert ("1 needs a person" in text_of(client.get("/deliveries/"))) == needs_one
+    assert (NOT_WATCHED in row_of(client, delivery)) == needs_one
+
+
+@pytest.mark.parametrize(
+    ("watch", "is_watched"),
+    [
+        ({"looked_at": timedelta(minutes=-2)}, True),
+        ({"looked_at": timedelta(minutes=-11)}, False),
+        ({"looked_at": timedelta(minutes=-11), "busy_until": timedelta(minutes=1)}, True),
+        ({"looked_at": None}, False),
+    ],
+)
+def test_a_folder_that_a_command_watches_is_watched(client, watch, is_watched):
+    times = {field: since and timezone.now() + since for field, since in watch.items()}
+    IncomingFolder.objects.create(path="/elsewhere", **times)
+    delivery = add_delivery(DeliveryState.DELIVERING, WAITING_STEPS, root="/elsewhere")
+    assert (NOT_WATCHED not in row_of(client, delivery)) == is_watched
+    assert f"{int(is_watched)} in hand" in text_of(client.get("/deliveries/"))
+
+
+def test_a_folder_that_the_settings_name_by_a_link_is_watched(client, settings, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    settings.SEQAUTO_INCOMING_DIRS = [tmp_path / "link"]
+    IncomingFolder.objects.create(path=str(tmp_path / "real"), looked_at=timezone.now())
+    add_delivery(DeliveryState.DELIVERING, WAITING_STEPS, root=str(tmp_path / "real"))
+    page = text_of(client.get("/deliveries/"))
+    assert "Nothing needs a person; 1 in hand" in page
+    assert page.count("Watched") == 1
+    assert "link" not in page
+
+
+def test_a_step_that_is_still_at_work_is_in_hand_whoever_watches(client, settings):
+    settings.SEQAUTO_INCOMING_DIRS = []
+    delivery = add_delivery(DeliveryState.DELIVERING, root="/old")
+    assert "Back up 41 %" in row_of(client, delivery)
+    assert "Nothing needs a person; 1 in hand" in text_of(client.get("/deliveries/"))
+
+
+@pytest.mark.parametrize(
+    ("state", "action"), [(DeliveryState.WAITING, "retry"), (DeliveryState.DELIVERED, "convert-again")]
+)
+def test_a_decision_on_a_run_that_nobody_watches_says_that_nothing_begins(
+    client, operator, told, state, action
+):
+    delivery = add_delivery(state, root="/old")
+    page = post(client, delivery, action, reason="Let it go on")
+    assert f"Your decision is kept. {NOT_WATCHED}" in page
+    assert "tried again." not in page.partition("History")[0]
+    assert told == []
+    assert delivery.events.count() == 1
 
 
 # --- The list: its rows --------------------------------------------------------------------------------
@@ -469,6 +556,57 @@ def test_figures_of_any_shape_are_shown_as_far_as_they_go(client, figures):
         assert "Surprise 7" in page
 
 
+def test_figures_of_an_attempt_that_holds_no_more_are_folded_and_say_so(client):
+    delivery = add_delivery()
+    delivery.steps.update(log="/var/log/of_it")
+    earlier = '<details class="earlier"><summary>Of an earlier attempt</summary>'
+    assert earlier not in client.get(delivery.get_absolute_url()).content.decode()
+    for state in (StepState.WAITING, StepState.QUEUED, StepState.RUNNING, StepState.FAILED):
+        delivery.steps.filter(kind=StepKind.BACK_UP).update(state=state, queued_at=timezone.now())
+        page = client.get(delivery.get_absolute_url()).content.decode()
+        step = page.partition('id="back_up"')[2].partition('id="convert"')[0]
+        now, _, before = step.partition(earlier)
+        assert "Verified by" not in now
+        assert "Manifest" not in now
+        assert "Verified by" in before
+        assert "Manifest" in before
+
+
+def test_a_log_stands_with_the_attempt_that_wrote_it(client):
+    delivery = add_delivery(DeliveryState.WAITING)
+    fail(delivery, log="/var/log/of_it")
+    convert = delivery.steps.get(kind=StepKind.CONVERT)
+    assert "Of an earlier attempt" not in text_of(client.get(delivery.get_absolute_url()))
+    DeliveryStep.objects.filter(pk=convert.pk).update(state=StepState.RUNNING)
+    earlier = text_of(client.get(delivery.get_absolute_url())).partition("Of an earlier attempt")[2]
+    assert earlier.index(PROBLEMS[0]["message"]) < earlier.index(" Log ")
+
+
+def test_size_and_rate_are_of_what_was_made_not_of_the_last_look(client):
+    delivery = add_delivery()
+    delivery.steps.update(bytes_done=4_300)
+    delivery.steps.filter(kind=StepKind.SETTLE).update(bytes_done=0)  # it moves nothing
+    page = text_of(client.get(delivery.get_absolute_url()))
+    assert "took 2 m 11 s, on labsrv1:4711 Files 4,812" in page  # Settle
+    assert "took 2 m 11 s, 14 GB at 107 MB/s" in page  # Back up
+    assert page.count("took 2 m 11 s, 9.9 GB at 75 MB/s") == 2  # Convert and Upload
+    delivery.steps.update(state=StepState.FAILED)
+    assert "4.3 kB" not in page
+    assert "4.3 kB at 32 B/s" in text_of(client.get(delivery.get_absolute_url()))
+
+
+def test_the_object_that_tells_of_the_fastqs_is_not_counted_as_one(client):
+    delivery = add_delivery()
+    step = delivery.steps.get(kind=StepKind.UPLOAD)
+    (project,) = step.figures["projects"]
+    project["objects"].append({"key": f"{project['prefix']}/meta.json", "size": 900, "checksum": "md5 0"})
+    project["files"] += 1
+    step.save()
+    upload = text_of(client.get(delivery.get_absolute_url())).partition("Bucket")[2]
+    assert "Files 24 Size" in upload
+    assert "meta.json" in upload
+
+
 # --- Log and manifest ----------------------------------------------------------------------------------
 
 
@@ -546,6 +684,32 @@ def test_retry_lets_the_failed_step_begin_again(client, operator, told):
     assert told == ["told"]
 
 
+def test_where_fastqs_are_in_the_way_convert_again_comes_before_retry(client, operator):
+    delivery = add_delivery(DeliveryState.WAITING)
+    fail(delivery, code=FASTQS_IN_THE_WAY, error="Unaligned is there and was not made here.", problems=[])
+    (panel,) = re.findall(r'class="in-need".*?</li>', client.get("/deliveries/").content.decode(), re.DOTALL)
+    assert f'href="{delivery.get_absolute_url()}#convert">Convert again' in panel
+    assert "/retry/" not in panel
+    step = client.get(delivery.get_absolute_url()).content.decode().partition('id="convert"')[2]
+    main, others = re.findall(r"<form.*?</form>", step, re.DOTALL)
+    assert "/convert-again/" in main
+    assert "btn-accent" in main
+    assert "/retry/" in others
+    assert "btn-accent" not in others
+    assert "It is converted again" in post(client, delivery, "convert-again", reason="As it says")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"code": "sheet"}, {"code": FASTQS_IN_THE_WAY, "kind": StepKind.BACK_UP}],
+)
+def test_where_retry_helps_it_is_what_is_offered(client, operator, fields):
+    delivery = add_delivery(DeliveryState.WAITING, WAITING_STEPS)
+    fail(delivery, problems=[], **fields)
+    assert f'action="{delivery.get_absolute_url()}retry/"' in client.get("/deliveries/").content.decode()
+    assert offered(client, delivery) == {"hold", "retry"}
+
+
 def test_promise_54_a_decision_leaves_who_what_and_why(client, operator):
     delivery = add_delivery(DeliveryState.WAITING)
     fail(delivery)
@@ -553,9 +717,9 @@ def test_promise_54_a_decision_leaves_who_what_and_why(client, operator):
     event = delivery.events.get()
     assert (event.user, event.user_name, event.reason) == (operator, "operator", "The lab knows of it")
     delivery.refresh_from_db()
-    assert delivery.overrides == ["duplicate_index"]
+    assert delivery.overrides == [override_key(PROBLEMS[0])]
     assert "The lab knows of it operator" in page
-    assert "Overridden Duplicate index" in page
+    assert f"Overridden Duplicate index: {PROBLEMS[0]['message']}" in page
 
 
 @pytest.mark.parametrize(
