@@ -37,7 +37,7 @@ def upload(work: Work, rules: DeliveryRules) -> dict[str, Any]:
     runs = {project: _project_run(work.delivery, project, rules.s3.prefix) for project in sorted(projects)}
     done, uploaded = 0, []
     for project, run in runs.items():
-        work.say(f"Project {project}")
+        _say(work, project, "")
         files = projects[project]
         with step_problems():
             objects = upload_project(
@@ -50,6 +50,7 @@ def upload(work: Work, rules: DeliveryRules) -> dict[str, Any]:
                 now=timezone.now(),
                 progress=partial(_tell, work, done, total),
                 stop=work.must_stop,
+                say=partial(_say, work, project),
             )
         done += sum(file["size"] for file in files)
         uploaded.append(_uploaded(project, run.prefix(rules.s3.prefix), objects))
@@ -67,6 +68,10 @@ def _nothing_to_upload() -> StepProblem:
         "No FASTQ of any sample was made, so there is nothing to upload.",
         "Check the sample sheet and what the converter says, then press Convert again.",
     )
+
+
+def _say(work: Work, project: str, trouble: str) -> None:
+    work.say(trouble or f"Project {project}")
 
 
 def _tell(work: Work, before: int, total: int, done: int, _of_project: int) -> None:

@@ -4,13 +4,14 @@ Begin at `upload.py`, which tells the story; `evidence.py` tells what counts as 
 """
 
 from .bucket import abort_leftovers, check_bucket
-from .calls import Options, UploadProblem, client_settings
+from .calls import Calls, Options, UploadProblem, client_settings
 from .names import META_NAME, ProjectRun, meta_bytes, meta_document, project_prefix
 from .sending import Uploaded
 from .upload import Outgoing, upload_project
 
 __all__ = [
     "META_NAME",
+    "Calls",
     "Options",
     "Outgoing",
     "ProjectRun",

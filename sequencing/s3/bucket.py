@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
-from .calls import Calls, Options, Passing, Refused, UploadProblem, no_bucket
+from .calls import Calls, Passing, Refused, UploadProblem, no_bucket
 from .evidence import crc32_base64
 
 PROBE_NAME = "checksum-probe"  # never becomes an object
@@ -16,19 +15,19 @@ REFUSES_DAMAGE = frozenset({"BadDigest", "InvalidDigest", "XAmzContentChecksumMi
 NO_UPLOADS = frozenset({"NoSuchUpload", "501", "NotImplemented"})
 
 
-def check_bucket(client: Any, bucket: str, options: Options) -> None:
+def check_bucket(calls: Calls) -> None:
     """Raise UploadProblem unless the bucket is there, ours, and open to us; nothing is written.
 
     Where an owner is set, a made-up one is asked for too: an endpoint that answers for any account would not
     notice a bucket of the same name in the wrong one.
     """
-    calls = Calls(client, bucket, options)
     try:
         calls.ask("head_bucket")
     except Refused as error:
-        raise no_bucket(bucket, error.s3_code) from error
-    if options.owner and not _knows_owners(calls):
-        sentence = f'The endpoint does not check that account {options.owner} owns bucket "{bucket}"'
+        raise no_bucket(calls.bucket, error.s3_code) from error
+    owner = calls.options.owner
+    if owner and not _knows_owners(calls):
+        sentence = f'The endpoint does not check that account {owner} owns bucket "{calls.bucket}"'
         raise UploadProblem(
             "no_access", sentence, "Check the endpoint; where it knows no accounts, set no owner."
         )
@@ -45,12 +44,11 @@ def _knows_owners(calls: Calls) -> bool:
     return False
 
 
-def abort_leftovers(client: Any, bucket: str, prefix: str, options: Options) -> int:
+def abort_leftovers(calls: Calls, prefix: str) -> int:
     """Abort the multipart uploads that a killed try left below `prefix`; return how many there were.
 
     Only while no other upload of this run and project goes on.
     """
-    calls = Calls(client, bucket, options)
     leftovers = list(_leftovers(calls, prefix))
     for key, upload_id in leftovers:
         with suppress(Refused):  # gone meanwhile
@@ -99,7 +97,8 @@ def checks_checksums(calls: Calls, prefix: str) -> bool:
         return False
     where = {"Key": prefix + PROBE_NAME, "UploadId": upload_id}
     try:
-        calls.ask_once("upload_part", **where, PartNumber=1, Body=b"SeqAuto", ChecksumCRC32=crc32_base64(0))
+        part = {"PartNumber": 1, "Body": b"SeqAuto", "ChecksumCRC32": crc32_base64(0)}
+        calls.attempt(lambda: calls.ask_once("upload_part", **where, **part))
     except (Refused, Passing) as error:
         return error.s3_code in REFUSES_DAMAGE
     finally:

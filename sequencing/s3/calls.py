@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -36,6 +38,7 @@ class UploadProblem(Exception):
         self.code, self.sentence, self.remedy = code, sentence, remedy
 
 
+BEAT_SECONDS = 0.5  # how often progress is told and a stop is looked for
 LEAST_PART_BYTES = 5 * 1024 * 1024  # Amazon S3 user guide, "Multipart upload limits"
 
 
@@ -98,11 +101,14 @@ class Refused(UploadProblem):
 
 
 class Passing(Exception):
-    """S3 is busy or out of reach; it may answer when it is asked again. `s3_code` as above, or ""."""
+    """S3 is busy or out of reach; it may answer when it is asked again. `s3_code` as above, or "".
 
-    def __init__(self, s3_code: str, message: str) -> None:
+    `brief` is the message in few words.
+    """
+
+    def __init__(self, s3_code: str, message: str, brief: str = "") -> None:
         super().__init__(message)
-        self.s3_code = s3_code
+        self.s3_code, self.brief = s3_code, brief or message
 
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"})
@@ -125,11 +131,26 @@ _PASSING_NAMES = frozenset({
 
 
 class Calls:
-    """One bucket, asked through one client; used by many threads at once."""
+    """One bucket, asked through one client; used by many threads at once.
 
-    def __init__(self, client: Any, bucket: str, options: Options) -> None:
+    `stop` and `say` are called only in the thread that made this, the caller's: there no wait outlasts a stop
+    by more than a moment. `say` hears why S3 is asked again, and "" once it has answered.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        bucket: str,
+        options: Options,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        say: Callable[[str], None] = lambda trouble: None,
+    ) -> None:
         self.client, self.bucket, self.options = client, bucket, options
-        self.halt = threading.Event()
+        self.halt = threading.Event()  # for the other threads
+        self._stop, self._say = stop, say
+        self._caller = threading.get_ident()
+        self._trouble = self._said = ""
         self._always = {"Bucket": bucket, **({"ExpectedBucketOwner": options.owner} if options.owner else {})}
 
     def ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
@@ -144,14 +165,47 @@ class Calls:
 
     def retry(self, operation: str, call: Callable[[], Answer]) -> Answer:
         """Call again while failures pass: a bounded number of times, over minutes."""
-        pauses = self.options.pauses()
+        pauses, attempt = self.options.pauses(), 1
         while True:
             try:
-                return call()
+                answer = self.attempt(call)
             except Passing as error:
                 if (pause := next(pauses, None)) is None:
                     raise self._unavailable(operation, error) from error
-            if self.halt.wait(pause):
+                attempt += 1
+                self._trouble = (
+                    f"S3 does not answer ({error.brief}): attempt {attempt} of {self.options.attempts}"
+                )
+            else:
+                self._trouble = ""
+                return answer
+            self._pause(pause)
+
+    def attempt(self, call: Callable[[], Answer]) -> Answer:
+        """Call once. A call that a stop leaves behind ends by its timeout, as if we had been killed."""
+        if threading.get_ident() != self._caller:
+            return call()
+        self.beat()
+        answer: Future[Answer] = Future()
+        threading.Thread(target=_fulfil, args=(answer, call), daemon=True).start()
+        while wait([answer], BEAT_SECONDS).not_done:
+            self.beat()
+        return answer.result()
+
+    def beat(self) -> None:
+        """Say what is new, and look for a stop: raises UploadProblem then. In the caller's thread."""
+        if self._said != (trouble := self._trouble):
+            self._said = trouble
+            self._say(trouble)
+        if self._stop():
+            raise stopped()
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if threading.get_ident() == self._caller:
+                self.beat()
+            if self.halt.wait(min(left, BEAT_SECONDS)):
                 raise stopped()
 
     @contextmanager
@@ -184,7 +238,7 @@ class Calls:
         if code in _NO_BUCKET or status in (301, 307):
             return no_bucket(self.bucket, message)
         if code in _PASSING or (status >= 500 and status != 501):
-            return Passing(code, message)
+            return Passing(code, message, str(status) if code == str(status) else f"{status} {code}")
         if code in _NO_ACCESS or status in (401, 403):
             return self._no_access(operation, message)
         return Refused(code, f'S3 bucket "{self.bucket}" refused {operation} ({message})')
@@ -205,6 +259,13 @@ class Calls:
         sentence = f'S3 bucket "{self.bucket}" does not let us in for {operation}{owner} ({message})'
         remedy = "Check bucket, owner, credentials and their rights, then press Retry."
         return UploadProblem("no_access", sentence, remedy)
+
+
+def _fulfil(answer: Future[Answer], call: Callable[[], Answer]) -> None:
+    try:
+        answer.set_result(call())
+    except BaseException as error:  # noqa: BLE001  raised where it is waited for
+        answer.set_exception(error)
 
 
 def no_bucket(bucket: str, message: str) -> UploadProblem:

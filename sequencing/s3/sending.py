@@ -6,7 +6,7 @@ import hashlib
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,8 +88,9 @@ class Sender:
         """Leave nothing half sent, if S3 can be reached; else the next try aborts it."""
         for transfer in transfers:
             transfer.file.close()
-            if transfer.upload_id:
-                self._abort(transfer)
+        for transfer in transfers:
+            if transfer.upload_id and not self._abort(transfer):
+                return
 
     def put(self, key: str, body: bytes, digests: Digests, **more: str) -> Uploaded:
         checksum = {"ChecksumCRC32": digests.crc32_base64} if self.server_checks else {}
@@ -150,9 +151,15 @@ class Sender:
         transfer.upload_id = ""
         self.done[transfer.key] = self._prove(transfer.key, digests, written)
 
-    def _abort(self, transfer: Transfer) -> None:
-        with suppress(UploadProblem, Passing):
+    def _abort(self, transfer: Transfer) -> bool:
+        """Abort it, if that can be; whether S3 is within reach."""
+        try:
             self.calls.ask_once("abort_multipart_upload", **transfer.where)
+        except UploadProblem:
+            return True
+        except Passing as error:
+            return bool(error.s3_code)
+        return True
 
     def _create(self, operation: str, **arguments: Any) -> dict[str, Any] | None:
         """Let an object come to be; None where one stands, be it by a try whose answer was lost."""

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from .bucket import abort_leftovers, check_bucket, checks_checksums, sizes_below
-from .calls import Calls, Options, Refused, stopped
+from .calls import BEAT_SECONDS, Calls, Options, Refused
 from .evidence import Digests
 from .names import META_NAME, ProjectRun, file_key, meta_bytes, meta_differences, meta_document
 from .reading import LocalFile
 from .sending import Sender, Shared, Transfer, Uploaded, conflict
 
 MOST_META_BYTES = 16 * 1024 * 1024
-_BEAT_SECONDS = 0.5  # how often progress is told and a stop is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +47,25 @@ def upload_project(
     now: datetime,
     progress: Callable[[int, int], None] = lambda done, total: None,
     stop: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = lambda trouble: None,
 ) -> tuple[Uploaded, ...]:
     """Upload a project's files of one run, prove each, then write `meta.json`, the last of those returned.
 
-    `prefix` is what stands above the project. `progress` hears the bytes sent and those of all files; it
-    and `stop` are called from the caller's thread only. May be killed at any moment and called again with the
-    same result; one call a run and project at a time. Raises UploadProblem; ValueError for an unsafe name.
+    `prefix` is what stands above the project. `progress` hears the bytes sent and those of all files, `say`
+    why S3 is asked again, and "" once it has answered; both and `stop` are called from the caller's thread
+    only. May be killed at any moment and called again with the same result; one call a run and project at a
+    time. Raises UploadProblem; ValueError for an unsafe name.
     """
     below = run.prefix(prefix)
     local = _local_files(below, files, options)
-    check_bucket(client, bucket, options)
-    calls = Calls(client, bucket, options)
+    calls = Calls(client, bucket, options, stop=stop, say=say)
+    check_bucket(calls)
     there = sizes_below(calls, below)
     _refuse_another_run(calls, below, there, local, meta_document(run, now, ()))
-    abort_leftovers(client, bucket, below, options)
+    abort_leftovers(calls, below)
     sender = Sender(calls, options.checksums == "when_supported" and checks_checksums(calls, below))
-    uploaded = _upload_all(
-        sender, [Transfer(key, file, key in there) for key, file in local.items()], progress, stop
-    )
+    transfers = [Transfer(key, file, key in there) for key, file in local.items()]
+    uploaded = _upload_all(sender, transfers, progress)
     described = [(one.key.removeprefix(below), one.size, one.md5) for one in uploaded]
     return (*uploaded, _write_meta(sender, below + META_NAME, meta_document(run, now, described)))
 
@@ -101,10 +101,7 @@ def _refuse_another_run(
 
 
 def _upload_all(
-    sender: Sender,
-    transfers: list[Transfer],
-    progress: Callable[[int, int], None],
-    stop: Callable[[], bool],
+    sender: Sender, transfers: list[Transfer], progress: Callable[[int, int], None]
 ) -> list[Uploaded]:
     """Send the parts of all files in order from one pool, so that no thread waits for another file's end."""
     total = sum(transfer.file.size for transfer in transfers)
@@ -115,8 +112,7 @@ def _upload_all(
         try:
             for _beat in _until_ended(workers):
                 progress(sender.sent, total)
-                if stop():
-                    raise stopped()
+                sender.calls.beat()
         except BaseException:
             sender.calls.halt.set()
             wait(workers)
@@ -130,7 +126,7 @@ def _until_ended(workers: list[Future[None]]) -> Iterator[None]:
     """Come back every moment; raises what a worker raised."""
     others = set(workers)
     while others:
-        ended, others = wait(others, timeout=_BEAT_SECONDS, return_when=FIRST_EXCEPTION)
+        ended, others = wait(others, timeout=BEAT_SECONDS, return_when=FIRST_EXCEPTION)
         for worker in ended:
             worker.result()
         yield

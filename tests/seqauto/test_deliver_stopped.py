@@ -1,11 +1,13 @@
-"""Delivering processes that are asked to end while they read FASTQs: they do so at once."""
+"""Delivering processes that are asked to end while they read FASTQs or wait for S3: they do so at once."""
 
 import signal
+from dataclasses import replace
 
 import pytest
 from child_processes import wait_until
 from delivering import land_run, rules_for, step_of
 from delivering_faults import bcl_manager, fastq_made
+from faulty_proxy import FaultyProxy, error
 
 from seqauto.models import Delivery
 from seqauto.models.deliveries import StepState
@@ -29,3 +31,23 @@ def test_ctrl_c_ends_the_reading_of_a_fastq_that_would_take_hours(children, tmp_
     child.returncode()
     assert step_of(run, "convert").state == StepState.WAITING
     assert not (rules.fastq_dir / run.name / "Unaligned").exists()
+
+
+def test_promise_26_ctrl_c_ends_the_wait_for_s3_and_the_page_tells_of_the_wait(children, tmp_path, s3_server):
+    rules = rules_for(tmp_path, s3_server)
+    run = land_run(rules)
+    with FaultyProxy(s3_server.port) as line:
+        line.fault = lambda request, ask: error(503, "SlowDown")
+        rules = replace(rules, s3=replace(rules.s3, endpoint_url=line.endpoint))
+        child = bcl_manager(children, rules)
+
+        def is_waiting() -> bool:
+            step = step_of(run, "upload") if Delivery.objects.exists() else None
+            return bool(step and step.doing.startswith("S3 does not answer (503): attempt "))
+
+        wait_until(is_waiting, "it is told that S3 does not answer")
+        child.send(signal.SIGINT)
+        child.returncode()
+        asked = len(line.requests)
+    assert step_of(run, "upload").state == StepState.WAITING
+    assert asked < 10  # attempts, before the tenth of which it would have failed

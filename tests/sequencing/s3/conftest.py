@@ -44,13 +44,14 @@ def upload(line, files) -> Callable[..., Any]:
 
     def upload(
         *, run: ProjectRun = RUN, client: Any = None, outgoing: Any = None, now: datetime = NOW,
-        progress: Any = lambda done, total: None, stop: Any = lambda: False, **more: Any,
+        progress: Any = lambda done, total: None, stop: Any = lambda: False,
+        say: Any = lambda trouble: None, **more: Any,
     ) -> Any:  # fmt: skip
         options = Options(**{**QUICK, **more})
         client = client or make_client(line.endpoint, options)
         outgoing = files if outgoing is None else outgoing
         return upload_project(
-            client, BUCKET, "lab", run, outgoing, options, now=now, progress=progress, stop=stop
+            client, BUCKET, "lab", run, outgoing, options, now=now, progress=progress, stop=stop, say=say
         )
 
     return upload

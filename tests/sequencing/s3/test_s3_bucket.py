@@ -9,7 +9,7 @@ from faulty_proxy import Answer, FaultyProxy, error
 from moto import mock_aws
 from uploading import BELOW, BUCKET, QUICK, make_client
 
-from sequencing.s3 import Options, UploadProblem, check_bucket
+from sequencing.s3 import Calls, Options, UploadProblem, check_bucket
 
 OWNER, STRANGER = "111122223333", "444455556666"
 
@@ -70,7 +70,7 @@ def test_promise_55_what_a_look_at_the_bucket_says_is_told(status, code, line):
     """HEAD is answered without words."""
     options = Options(**QUICK)
     with line.faulty(lambda request, ask: Answer(status)), pytest.raises(UploadProblem) as problem:
-        check_bucket(make_client(line.endpoint, options), BUCKET, options)
+        check_bucket(Calls(make_client(line.endpoint, options), BUCKET, options))
     assert problem.value.code == code
 
 

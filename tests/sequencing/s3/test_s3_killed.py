@@ -10,7 +10,7 @@ import pytest
 from faulty_proxy import error
 from uploading import BELOW, BUCKET, PART, QUICK, make_client, make_file
 
-from sequencing.s3 import Options, UploadProblem, abort_leftovers
+from sequencing.s3 import Calls, Options, UploadProblem, abort_leftovers
 
 CHILD = Path(__file__).with_name("upload_in_a_child.py")
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -78,12 +78,12 @@ def test_promise_23_leftovers_of_this_run_are_aborted_and_no_others(line, server
     client = make_client(line.endpoint, options)
     for run in ("M00879_31/", "M00879_31_2/", "M00879_311/"):
         client.create_multipart_upload(Bucket=BUCKET, Key=f"lab/MUSCLE/{run}S1.fastq.gz")
-    assert abort_leftovers(client, BUCKET, BELOW, options) == 1
+    assert abort_leftovers(Calls(client, BUCKET, options), BELOW) == 1
     assert [one["Key"] for one in leftovers(client)] == [
         "lab/MUSCLE/M00879_311/S1.fastq.gz",
         "lab/MUSCLE/M00879_31_2/S1.fastq.gz",
     ]
-    assert abort_leftovers(client, BUCKET, BELOW, options) == 0
+    assert abort_leftovers(Calls(client, BUCKET, options), BELOW) == 0
 
 
 def test_promise_23_a_try_that_fails_aborts_what_it_began(line, upload, server):

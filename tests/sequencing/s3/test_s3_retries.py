@@ -2,11 +2,14 @@
 
 import threading
 
+import boto3
 import pytest
+from botocore.config import Config
 from faulty_proxy import error
+from s3_server import ACCESS_KEY, SECRET_KEY
 from uploading import BELOW, BUCKET
 
-from sequencing.s3 import Options, UploadProblem
+from sequencing.s3 import Options, UploadProblem, client_settings
 
 
 def first_times(count, answer):
@@ -134,3 +137,85 @@ def test_promise_26_a_stop_does_not_wait_for_a_long_pause(line, upload):
     with line.faulty(fault), pytest.raises(UploadProblem) as problem:
         upload(first_pause=1e6, longest_pause=1e6, stop=lambda: bool(line.asked("PUT", ".gz")))
     assert problem.value.code == "stopped"
+
+
+# What is asked in the caller's own thread, in the order of the story.
+OWN_CALLS = {
+    "bucket": lambda request: request.method == "HEAD" and "/lab" not in request.path,
+    "listing": lambda request: "list-type=2" in request.path,
+    "leftovers": lambda request: request.method == "GET" and "uploads" in request.path,
+    "probe": lambda request: request.method == "POST" and "checksum-probe" in request.path,
+    "probe_part": lambda request: request.method == "PUT" and "checksum-probe" in request.path,
+    "meta": lambda request: request.method == "GET" and "meta.json" in request.path,
+    "meta_put": lambda request: request.method == "PUT" and "meta.json" in request.path,
+}
+
+
+@pytest.mark.parametrize("is_meant", OWN_CALLS.values(), ids=OWN_CALLS)
+def test_promise_26_a_stop_ends_every_pause(is_meant, line, upload):
+    failed = []
+
+    def fault(request, ask):
+        if is_meant(request):
+            failed.append(request)
+            return error(503, "SlowDown")
+        return ask(request)
+
+    with line.faulty(fault), pytest.raises(UploadProblem) as problem:
+        upload(first_pause=1e6, longest_pause=1e6, stop=lambda: bool(failed))
+    assert problem.value.code == "stopped"
+    assert len(failed) == 1
+
+
+@pytest.mark.parametrize("is_meant", OWN_CALLS.values(), ids=OWN_CALLS)
+def test_promise_26_a_stop_does_not_wait_for_an_answer_that_never_comes(is_meant, line, upload):
+    may_end, held = threading.Event(), []
+
+    def fault(request, ask):
+        if is_meant(request):
+            held.append(request)
+            may_end.wait()
+        return ask(request)
+
+    client = boto3.client(
+        "s3", endpoint_url=line.endpoint, region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY,
+        config=Config(**{**client_settings(Options()), "read_timeout": 600}),
+    )  # fmt: skip
+    with line.faulty(fault), pytest.raises(UploadProblem) as problem:
+        upload(client=client, stop=lambda: bool(held))
+    assert problem.value.code == "stopped"
+    may_end.set()
+
+
+def test_promise_26_it_is_told_why_s3_is_asked_again_and_that_it_answered(line, upload):
+    times = iter(range(2))
+
+    def fault(request, ask):
+        is_listing = "list-type=2" in request.path
+        return error(503, "SlowDown") if is_listing and next(times, None) is not None else ask(request)
+
+    told: list[str] = []
+    with line.faulty(fault):
+        upload(say=told.append)
+    assert told == [
+        "S3 does not answer (503 SlowDown): attempt 2 of 10",
+        "S3 does not answer (503 SlowDown): attempt 3 of 10",
+        "",
+    ]
+
+
+def test_promise_26_what_befalls_other_threads_is_told_in_the_callers(line, upload, files):
+    told: list[tuple[str, int]] = []
+
+    def fault(request, ask):
+        is_file = request.method == "PUT" and request.path.endswith(".gz")
+        return None if is_file and not told else ask(request)
+
+    with line.faulty(fault):
+        upload(attempts=1000, say=lambda trouble: told.append((trouble, threading.get_ident())))
+    texts = [text for text, _thread in told]
+    assert "S3 does not answer (" in texts[0]
+    assert "of 1000" in texts[0]
+    assert texts[-1] == ""
+    assert {thread for _text, thread in told} == {threading.get_ident()}
