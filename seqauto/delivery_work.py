@@ -147,6 +147,7 @@ class Work:
             remedy="Retry. If it comes back, report it with the stack trace below.",
             traceback=traceback.format_exc(),
             problems=[],
+            log="",
         )
 
     def give_back(self) -> None:
@@ -218,6 +219,7 @@ def take_back_abandoned() -> int:
                 values = {
                     "state": StepState.FAILED,
                     "code": "worker_died",
+                    "log": "",
                     "error": f"The worker died {MOST_DEATHS} times at this step, at last on {step.worker}.",
                     "remedy": "Look at the machine's memory and log (dmesg), then retry.",
                 }

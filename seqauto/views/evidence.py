@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
+from django.utils.safestring import SafeString
 
 from seqauto.models import DeliveryStep
 from seqauto.models.scans import Severity
@@ -29,7 +30,7 @@ class Fact:
 
     @property
     def is_wide(self) -> bool:
-        return self.is_path or len(self.words) > 40
+        return self.is_path or (len(self.words) > 40 and not isinstance(self.words, SafeString))
 
 
 @dataclass(frozen=True, slots=True)
