@@ -54,10 +54,11 @@ def convert(
 
 
 def _disk_problem(error: OSError, job: ConversionJob, logs: Path) -> ConversionProblem:
-    what = f"{error.filename or job.output}: {error.strerror or error}"
+    what = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return no_space(what, *fullest_disk(job.output, logs))
-    return ConversionProblem("disk_error", f"{what}.", "Check that the disk answers, then retry.")
+    sentence = f"{error.filename or job.output}: {what}."
+    return ConversionProblem("disk_error", sentence, "Check that the disk answers, then retry.")
 
 
 def _convert(

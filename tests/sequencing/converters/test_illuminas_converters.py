@@ -287,8 +287,8 @@ def test_a_full_disk_is_told_and_the_converter_ends(job, stand_in, tmp_path, sma
     more = "\nimport time\nprint(os.getpid(), flush=True)\nwhile True: print('x' * 1000)"
     with pytest.raises(ConversionProblem) as told:
         convert(stand_in("bcl-convert", more), job, logs=small_disk)
-    assert told.value.code == "disk_error"
-    assert "No space left on device" in told.value.sentence
+    assert told.value.code == "no_space"
+    assert told.value.sentence == f"No space left on device; the disk at {small_disk} has 0 B free."
     pid = (small_disk / "bcl-convert.log").read_text().split()[0]
     wait_until(lambda: not Path(f"/proc/{pid}").exists(), "the converter has ended")
 
