@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
 from django.conf import settings
+
+from .hooks import Hooks, parse_hooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class S3Rules:
     checksums: str = "when_supported"
     log_bucket: str = ""
     log_key: str = ""
+    log_seconds: float = 60
     no_project: str = "no_project"
 
 
@@ -36,6 +40,15 @@ class ConverterRules:
     memory_mb: int
     hours: float
     silence_minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProvingRules:
+    """How often copies are read again: so many gigabytes a day, 0 = never; each copy every so many days."""
+
+    gb_a_day: float = 0
+    every_days: float = 7
+    s3_read_back: Literal["auto", "always", "never"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,7 @@ class DeliveryRules:
     parallel: int = 2
     newest_first: bool = False
     backup_hash: str = "xxh3_128"
+    after_upload: Hooks = field(default_factory=dict)
 
     @property
     def roots(self) -> list[str]:
@@ -80,6 +94,7 @@ def rules_of_settings() -> DeliveryRules:
             checksums=settings.SEQAUTO_S3_CHECKSUMS,
             log_bucket=settings.SEQAUTO_S3_LOG_BUCKET,
             log_key=settings.SEQAUTO_S3_LOG_KEY,
+            log_seconds=settings.SEQAUTO_S3_LOG_SECONDS,
             no_project=settings.SEQAUTO_NO_PROJECT,
         ),
         converter=ConverterRules(
@@ -98,6 +113,15 @@ def rules_of_settings() -> DeliveryRules:
         parallel=settings.SEQAUTO_DELIVERY_PARALLEL,
         newest_first=settings.SEQAUTO_DELIVERY_ORDER == "newest_first",
         backup_hash=settings.SEQAUTO_BACKUP_HASH,
+        after_upload=parse_hooks(settings.SEQAUTO_AFTER_UPLOAD)[0],
+    )
+
+
+def proving_of_settings() -> ProvingRules:
+    return ProvingRules(
+        gb_a_day=settings.SEQAUTO_PROVE_GB_A_DAY,
+        every_days=settings.SEQAUTO_PROVE_EVERY_DAYS,
+        s3_read_back=settings.SEQAUTO_PROVE_S3_READ_BACK,
     )
 
 

@@ -115,6 +115,12 @@ SEQAUTO_S3_FASTQ_PREFIX = environment.text("SEQAUTO_S3_FASTQ_PREFIX", "")
 SEQAUTO_S3_LOG_BUCKET = environment.text("SEQAUTO_S3_LOG_BUCKET", "")
 SEQAUTO_S3_LOG_KEY = environment.text("SEQAUTO_S3_LOG_KEY", "seqauto/delivery.log")
 
+#: While the log grows, it is copied there at most once in so many seconds.
+SEQAUTO_S3_LOG_SECONDS = environment.integer("SEQAUTO_S3_LOG_SECONDS", 60)
+
+#: What follows an upload, by project code: {"Exome": {"batch": {"job_queue": "…", "job_definition": "…"}}}
+SEQAUTO_AFTER_UPLOAD: dict[str, Any] = environment.json_object("SEQAUTO_AFTER_UPLOAD")
+
 #: An S3-compatible server in place of AWS; the profile of ~/.aws; the account that must own the buckets.
 SEQAUTO_S3_ENDPOINT_URL = environment.text("SEQAUTO_S3_ENDPOINT_URL", "")
 SEQAUTO_S3_PROFILE = environment.text("SEQAUTO_S3_PROFILE", "")
@@ -159,6 +165,23 @@ SEQAUTO_CONVERTER_MEMORY_MB = environment.integer("SEQAUTO_CONVERTER_MEMORY_MB",
 SEQAUTO_CONVERTER_HOURS = environment.integer("SEQAUTO_CONVERTER_HOURS", 24)
 SEQAUTO_CONVERTER_SILENCE_MINUTES = environment.integer("SEQAUTO_CONVERTER_SILENCE_MINUTES", 120)
 
+# --- Proofs and disks ----------------------------------------------------------------------------------
+
+#: Backups, and objects in S3 where no checksum proves them, are read again at this pace; 0: never.
+SEQAUTO_PROVE_GB_A_DAY = environment.integer("SEQAUTO_PROVE_GB_A_DAY", 500, least=0)
+
+#: Each copy is proven again every so many days, as far as the pace allows.
+SEQAUTO_PROVE_EVERY_DAYS = environment.integer("SEQAUTO_PROVE_EVERY_DAYS", 7)
+
+#: Which objects are read back: "auto", where no checksum proves them; "always"; "never".
+SEQAUTO_PROVE_S3_READ_BACK = environment.choice(
+    "SEQAUTO_PROVE_S3_READ_BACK", "auto", ("auto", "always", "never")
+)
+
+#: A disk with less free than this share in percent, or than so many gigabytes (0: not asked), is low.
+SEQAUTO_LOW_SPACE_PERCENT = environment.integer("SEQAUTO_LOW_SPACE_PERCENT", 10, least=0)
+SEQAUTO_LOW_SPACE_GB = environment.integer("SEQAUTO_LOW_SPACE_GB", 0, least=0)
+
 # --- The site ------------------------------------------------------------------------------------------
 
 #: The zone of every time shown and of the scan times. UTC until the lab names its own: a wrong zone misleads,
@@ -179,7 +202,7 @@ LOGOUT_REDIRECT_URL = "login"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "seqauto.admin_site.AuditedConfig",  # Django's admin, which writes to the audit
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -281,8 +304,9 @@ SEQAUTO_DELIVERY_QUEUE = "seqauto_delivery"
 CELERY_TASK_ROUTES = {
     "seqauto.tasks.scan_run_jobs.*": {"queue": SEQAUTO_QUEUE},
     "seqauto.tasks.deliveries.*": {"queue": SEQAUTO_DELIVERY_QUEUE},
+    "seqauto.tasks.proving.*": {"queue": SEQAUTO_DELIVERY_QUEUE},
 }
-CELERY_IMPORTS = ["seqauto.tasks.scan_run_jobs", "seqauto.tasks.deliveries"]
+CELERY_IMPORTS = ["seqauto.tasks.scan_run_jobs", "seqauto.tasks.deliveries", "seqauto.tasks.proving"]
 
 # A task is taken from the queue only when done, one at a time. A worker that dies does not get its task back
 # by itself: the expired lease says what died, and a task that kills workers cannot go round in a loop.
@@ -310,6 +334,11 @@ CELERY_BEAT_SCHEDULE = {
     "Look after deliveries": {
         "task": "seqauto.tasks.deliveries.look_after_deliveries",
         "schedule": SEQAUTO_WATCH_SECONDS,
+        "options": {"expires": 600, "queue": SEQAUTO_DELIVERY_QUEUE},
+    },
+    "Prove copies again": {
+        "task": "seqauto.tasks.proving.prove_copies",
+        "schedule": 600,
         "options": {"expires": 600, "queue": SEQAUTO_DELIVERY_QUEUE},
     },
 }

@@ -1,9 +1,10 @@
 from .audit import AuditEntry
-from .clean_up import DiskReading, Hold, Proof, Removal
+from .clean_up import DiskReading, Hold, Proof, Proving, Removal
 from .deliveries import Delivery, DeliveryEvent, DeliveryStep, IncomingFolder
 from .runs import Experiment, Sequencer, SequencingRun
 from .samples import SampleSheet, SequencingFile, SequencingSample
 from .scans import Message, Scan, ScanLease, ScanRoot
+from .submissions import Submission
 
 __all__ = [
     "AuditEntry",
@@ -16,6 +17,7 @@ __all__ = [
     "IncomingFolder",
     "Message",
     "Proof",
+    "Proving",
     "Removal",
     "SampleSheet",
     "Scan",
@@ -25,4 +27,5 @@ __all__ = [
     "SequencingFile",
     "SequencingRun",
     "SequencingSample",
+    "Submission",
 ]

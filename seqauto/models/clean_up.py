@@ -58,6 +58,26 @@ class Proof(models.Model):
         return f"{self.get_what_display()} of {self.delivery}: {'good' if self.is_good else 'differs'}"
 
 
+class Proving(models.Model):
+    """The one job that reads copies again: who does it, how far it is, and what it could not read."""
+
+    token = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    worker = models.CharField(max_length=255, blank=True, help_text="Host and process.")
+    delivery = models.ForeignKey(Delivery, models.SET_NULL, null=True, related_name="+")
+    what = models.CharField(max_length=10, choices=Proof.What, blank=True)
+    started_at = models.DateTimeField(null=True)
+    done = models.PositiveBigIntegerField(default=0, help_text="Bytes of a backup, objects in S3.")
+    total = models.PositiveBigIntegerField(default=0)
+    troubles = models.JSONField(default=list, help_text="What could not be looked at last, a sentence each.")
+
+    class Meta:
+        verbose_name_plural = "proving"
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.delivery}" if self.delivery else "nothing in hand"
+
+
 class RemovalState(models.TextChoices):
     PROPOSED = "proposed", "Waits for approval"
     APPROVED = "approved", "Approved"
@@ -85,6 +105,7 @@ class Removal(models.Model):
     evidence = models.JSONField(default=list, help_text="Every gate with what was seen, when it was passed.")
     manifest = models.TextField(blank=True, help_text="What was removed, file by file.")
     tombstone = models.CharField(max_length=1000, blank=True)
+    busy_until = models.DateTimeField(null=True, editable=False, help_text="Somebody carries it out now.")
 
     proposed_at = models.DateTimeField(default=timezone.now)
     proposed_by = models.CharField(max_length=150)
