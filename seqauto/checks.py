@@ -19,13 +19,14 @@ from sequencing.layout import FILE_TYPES, pattern_problem
 from sequencing.s3 import project_prefix
 
 from .delivery_rules import nested_folders
+from .hooks import parse_hooks
 
 
 @register
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     """All that is wrong with SeqAuto's settings, each with what to do."""
     scans = [*_roots(), *_patterns(), *_times(), *_lease(), *_find_scripts(), *_markers()]
-    return [*scans, *_delivery_folders(), *_s3(), *_converters()]
+    return [*scans, *_delivery_folders(), *_s3(), *_after_upload(), *_converters()]
 
 
 def _roots() -> Iterator[CheckMessage]:
@@ -147,6 +148,15 @@ def _s3() -> Iterator[CheckMessage]:
             f"SEQAUTO_S3_BUCKET_OWNER: {owner!r} is no account.",
             hint="The twelve digits of an AWS account; nothing where the server knows no accounts.",
             id="seqauto.E015",
+        )
+
+
+def _after_upload() -> Iterator[CheckMessage]:
+    for sentence in parse_hooks(settings.SEQAUTO_AFTER_UPLOAD)[1]:
+        yield Error(
+            f"SEQAUTO_AFTER_UPLOAD: {sentence}",
+            hint='Write {"Exome": {"celery": {"task": "pipelines.tasks.start", "queue": "pipelines"}}}.',
+            id="seqauto.E018",
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from django.conf import settings
 
@@ -42,13 +42,16 @@ class ConverterRules:
     silence_minutes: float
 
 
+ReadBack = Literal["auto", "always", "never"]
+
+
 @dataclass(frozen=True, slots=True)
 class ProvingRules:
     """How often copies are read again: so many gigabytes a day, 0 = never; each copy every so many days."""
 
     gb_a_day: float = 0
     every_days: float = 7
-    s3_read_back: Literal["auto", "always", "never"] = "auto"
+    s3_read_back: ReadBack = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +124,13 @@ def proving_of_settings() -> ProvingRules:
     return ProvingRules(
         gb_a_day=settings.SEQAUTO_PROVE_GB_A_DAY,
         every_days=settings.SEQAUTO_PROVE_EVERY_DAYS,
-        s3_read_back=settings.SEQAUTO_PROVE_S3_READ_BACK,
+        s3_read_back=cast(ReadBack, settings.SEQAUTO_PROVE_S3_READ_BACK),
     )
+
+
+def fastqs_name(conversion: int) -> str:
+    """The folder of a run's FASTQs: Unaligned, as converters call it; a later conversion has its number."""
+    return "Unaligned" if conversion == 1 else f"Unaligned_{conversion}"
 
 
 def amiss_with_folders(rules: DeliveryRules) -> list[str]:

@@ -44,7 +44,7 @@ from .delivery_rules import DeliveryRules
 from .delivery_states import refresh_state
 from .lease import heartbeat
 from .models import Delivery, DeliveryStep, IncomingFolder
-from .models.deliveries import DeliveryState, StepKind, StepState
+from .models.deliveries import STEPS_OF_EVERY_RUN, DeliveryState, StepKind, StepState
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +211,7 @@ def _record_run(path: str, root: str, reading: RunReading) -> Delivery:
         delivery.save(
             update_fields=["path", "root", "name", "gone_at", "progress_at", "state", "reason", "remedy"]
         )
-        for place, kind in enumerate(StepKind, 1):
+        for place, kind in enumerate(STEPS_OF_EVERY_RUN, 1):
             DeliveryStep.objects.get_or_create(delivery=delivery, kind=kind, defaults={"place": place})
         # What failed may have failed because the folder was away.
         must_wait = Q(kind=StepKind.SETTLE) | Q(state__in=(StepState.QUEUED, StepState.FAILED))
