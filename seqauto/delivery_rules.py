@@ -72,6 +72,7 @@ class DeliveryRules:
     parallel: int = 2
     newest_first: bool = False
     backup_hash: str = "xxh3_128"
+    archive: Sequence[Path] = ()  # the roots of scans, of which only free space is asked
     after_upload: Hooks = field(default_factory=dict)
 
     @property
@@ -116,6 +117,7 @@ def rules_of_settings() -> DeliveryRules:
         parallel=settings.SEQAUTO_DELIVERY_PARALLEL,
         newest_first=settings.SEQAUTO_DELIVERY_ORDER == "newest_first",
         backup_hash=settings.SEQAUTO_BACKUP_HASH,
+        archive=[Path(root) for root in settings.SEQAUTO_SCAN_ROOTS],
         after_upload=parse_hooks(settings.SEQAUTO_AFTER_UPLOAD)[0],
     )
 

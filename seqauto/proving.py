@@ -311,12 +311,12 @@ _DIFFERS: dict[str, str] = {
 _REMEDY: dict[str, str] = {
     Proof.What.BACKUP: (
         "Keep the run folder, if it is still there. Look at the disk; move the damaged backup and its "
-        "manifest elsewhere, then press Retry: the run is backed up anew. Where it was mended by other means, "
+        "manifest elsewhere, then press Retry: the run is backed up anew. Once it is mended by other means, "
         "“manage.py verify_runs --run NAME” proves it again."
     ),
     Proof.What.S3: (
         "Keep the FASTQs on this server, if they are still there. Find out who changed the bucket; move what "
-        "is wrong away, then press Retry: what is missing is uploaded anew. Where it was mended by other means, "
+        "is wrong away, then press Retry: what is missing is uploaded anew. Once it is mended otherwise, "
         "“manage.py verify_runs --run NAME” proves it again."
     ),
 }

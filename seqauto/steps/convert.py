@@ -24,13 +24,13 @@ from sequencing.converters import (
     judge,
     onboard_fastqs,
 )
-from sequencing.copying import copy_verified, manifest_path
+from sequencing.copying import copy_verified, list_folder, manifest_path
 from sequencing.copying.places import claimed
 from sequencing.disk import read_metadata, walk_run
 from sequencing.illumina.errors import Problem
 from sequencing.reading import RunReading, SheetFile, read_run
 
-from ..delivery_rules import DeliveryRules
+from ..delivery_rules import DeliveryRules, fastqs_name
 from ..delivery_work import StepProblem, Work
 from .common import lab_folder, step_problem, step_problems
 
@@ -46,7 +46,8 @@ def convert_run(work: Work, rules: DeliveryRules) -> Figures:
     final = folder / delivery.name / fastqs_name(delivery.conversion)
     with step_problems(), claimed(folder / f"{delivery.name}.{delivery.conversion}"):
         reading = _read(delivery.path, rules)
-        return _made_before(final, work, reading) if final.exists() else _make(final, work, reading, rules)
+        made = _made_before(final, work, reading) if final.exists() else _make(final, work, reading, rules)
+        return made | {"listing": list_folder(final).digest}  # clean-up removes nothing that came later
 
 
 def _make(final: Path, work: Work, reading: RunReading, rules: DeliveryRules) -> Figures:
@@ -77,11 +78,6 @@ _ON_BOARD_IS_NOT_READY = Problem(
     "its analysis in Analysis/ is not complete, or has made no FASTQs",
     "Wait until it is complete, then retry; or override this to convert the run here.",
 )
-
-
-def fastqs_name(conversion: int) -> str:
-    """The folder of a run's FASTQs: Unaligned, as converters call it; a later conversion has its number."""
-    return "Unaligned" if conversion == 1 else f"Unaligned_{conversion}"
 
 
 def _job(reading: RunReading, run: Path, output: Path, rules: DeliveryRules) -> ConversionJob:

@@ -19,7 +19,7 @@ _BEAT_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class KnownObject:
-    """What was proven of an object: `crc32` in base64, "" where its server has not shown that it checks it."""
+    """What was proven of an object: `crc32` in base64, "" where its server had not shown that it checks."""
 
     key: str
     size: int
