@@ -97,6 +97,7 @@ class Migration(migrations.Migration):
                 ('evidence', models.JSONField(default=list, help_text='Every gate with what was seen, when it was passed.')),
                 ('manifest', models.TextField(blank=True, help_text='What was removed, file by file.')),
                 ('tombstone', models.CharField(blank=True, max_length=1000)),
+                ('busy_until', models.DateTimeField(editable=False, help_text='Somebody carries it out now.', null=True)),
                 ('proposed_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('proposed_by', models.CharField(max_length=150)),
                 ('approved_at', models.DateTimeField(blank=True, null=True)),
