@@ -1,6 +1,6 @@
 """The story of a delivery: a run lands, is backed up, converted, and uploaded to S3; nothing is deleted here.
 
-    settle → back up → convert → upload
+    settle → back up → convert → upload (→ submit, where something is set to follow)
 
 The database's rows are the truth, the queue only a hint: any step may be killed at any moment and begun
 again. A run that fails waits for a person with its reason; the others go on.
