@@ -21,7 +21,6 @@ from delivering import (
     snapshot,
     state_of,
     step_of,
-    work,
 )
 from delivering_faults import (
     HANG,

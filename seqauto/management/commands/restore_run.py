@@ -18,8 +18,9 @@ from sequencing.copying import CopyProblem
 
 class Command(BaseCommand):
     help = (
-        "Restore a run from its backup into a folder, under its own name. Each byte is read back and compared "
-        "with the manifest; the run gets its name only when all are equal. Nothing that is there is touched."
+        "Restore a run from its backup into a folder, under its own name. Each byte is read back and "
+        "compared with the manifest; the run gets its name only when all are equal. Nothing that "
+        "is there is touched."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

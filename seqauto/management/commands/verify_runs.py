@@ -16,8 +16,9 @@ from seqauto.models import Proof
 
 class Command(BaseCommand):
     help = (
-        "Read the backups of runs against their manifests, and their objects in S3 against what was uploaded, "
-        "the oldest proof first; all of them, whatever the pace of the background is. A copy that differs "
+        "Read the backups of runs against their manifests, and their objects in S3 against what was "
+        "uploaded, the oldest proof first; all of them, whatever the pace of the background is. A copy "
+        "that differs "
         "shows on the run's page. Ends with 1 where a copy differs or could not be looked at."
     )
 
