@@ -43,9 +43,10 @@ class _Audited:
         self, request: HttpRequest, form: BaseForm, formsets: Any, add: bool = False
     ) -> Any:
         told = [name for name in form.changed_data if "password" not in name]
+        secret = {"password": "set anew"} if len(told) < len(form.changed_data) else {}
         request.audited = (  # type: ignore[attr-defined]
             {} if add else {name: _plain(form.initial.get(name)) for name in told},
-            {name: _plain(form.cleaned_data.get(name)) for name in told},
+            {name: _plain(form.cleaned_data.get(name)) for name in told} | secret,
         )
         return super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
 

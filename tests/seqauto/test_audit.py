@@ -5,10 +5,13 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
 from delivery_rows import add_delivery, fail
+from django.apps import apps
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import transaction
 from django.test import Client
@@ -255,6 +258,7 @@ def test_promise_54_accounts_and_passwords_changed_in_the_admin_are_told_without
     client.post(reverse("admin:auth_user_delete", args=[anna.pk]), {"post": "yes"})
     assert actions() == ["admin.add", "admin.change", "admin.delete"]
     assert {entry.name for entry in entries()} == {"anna"}
+    assert [entry.after.get("password") for entry in entries()] == ["set anew", "set anew", None]
     assert secret not in str(list(AuditEntry.objects.values()))
 
 
@@ -289,6 +293,20 @@ def test_promise_54_without_its_entry_the_admin_changes_nothing(client, superuse
         with pytest.raises(RuntimeError, match="by the test"):
             client.post(address, data)
     assert everything() == before
+
+
+def test_histories_of_runs_that_stood_in_the_admins_log_go_on_in_the_audit():
+    anna, run = User.objects.create_user("anna"), add_run()
+    for text in ("Asked for a rescan.", "bad: no → yes. Overclustered", '[{"changed": {}}]'):
+        LogEntry.objects.log_actions(anna.pk, [run], CHANGE, text, single_object=True)
+    import_module("seqauto.migrations.0005_submissions").copy_what_people_did(apps, None)
+    assert [(entry.who, entry.action, entry.reason) for entry in entries()] == [
+        ("anna", "run.rescan", "Asked for a rescan."),
+        ("anna", "run.flags", "bad: no → yes. Overclustered"),
+    ]
+    assert {(entry.kind, entry.key, entry.name) for entry in entries()} == {
+        ("sequencingrun", run.pk, run.name)
+    }
 
 
 def test_the_audit_is_only_added_to():

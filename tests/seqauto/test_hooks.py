@@ -138,7 +138,7 @@ def jobs_in(client) -> list[dict]:
     return client.describe_jobs(jobs=numbers)["jobs"] if numbers else []
 
 
-def test_a_project_with_a_rule_is_submitted_to_batch_once_and_recorded(rules, batch):
+def test_a_project_with_a_rule_is_submitted_to_batch_once_and_recorded(rules, batch, admin_client):
     rules = with_hooks(rules, Panel=BATCH)
     run = land_run(rules)
     deliver(rules)
@@ -150,6 +150,8 @@ def test_a_project_with_a_rule_is_submitted_to_batch_once_and_recorded(rules, ba
     assert (state_of(run), step_of(run, StepKind.SUBMIT).place) == (DeliveryState.DELIVERED, 5)
     (told,) = step_of(run, StepKind.SUBMIT).figures["submissions"]
     assert told["receipt"] == submission.receipt == job["jobId"]
+    page = admin_client.get(delivery_of(run).get_absolute_url()).content.decode()
+    assert f"Panel to AWS Batch, queue exomes, job {job['jobId']}" in page
     entry = AuditEntry.objects.get(action="delivery.submit")
     assert (entry.who, entry.is_person, entry.after["receipt"]) == ("after upload", False, job["jobId"])
 
