@@ -243,6 +243,8 @@ def carry_out(removal: Removal, rules: CleanUpRules, by: By) -> bool:
 
 
 def _carry_out(removal: Removal, rules: CleanUpRules, by: By) -> None:
+    if removal.state == RemovalState.PROPOSED and not rules.needs_approval:  # nor is it asked for any more
+        _turn(removal, (RemovalState.PROPOSED,), RemovalState.APPROVED, by, "")
     if removal.state == RemovalState.APPROVED:
         if rules.needs_approval and not removal.approved_by:
             _tell(removal, "It waits for approval by a second person.")
@@ -366,7 +368,7 @@ def _certify(removal: Removal, by: By) -> None:
 
 def _looked_again(removal: Removal, rules: CleanUpRules, at: Path | None = None) -> tuple[Survey, list[Gate]]:
     """The facts as they are now. Raises _Closed unless every gate is open and it is the same folder."""
-    seen = survey(removal.delivery, removal.target, rules, at)
+    seen = survey(removal.delivery, removal.target, rules, at, is_thorough=True)
     judged = list(gates(seen.facts, rules.rules[removal.target], seen.now))
     if str(place_of(_fresh(removal), removal.target, rules).path) != removal.path:
         moved = "It stands elsewhere than when it was proposed."

@@ -73,10 +73,18 @@ def place_of(delivery: Delivery, target: str, rules: CleanUpRules) -> Place:
     return Place(Path(folder) if folder else None, root)
 
 
-def survey(delivery: Delivery, target: str, rules: CleanUpRules, at: Path | None = None) -> Survey:
+def survey(
+    delivery: Delivery,
+    target: str,
+    rules: CleanUpRules,
+    at: Path | None = None,
+    *,
+    is_thorough: bool = False,
+) -> Survey:
     """Look at everything anew; `at` is where the folder stands now, if it is in quarantine.
 
-    Disks and S3 are asked only where the database alone does not close a gate already.
+    Disks and S3 are asked only where the database alone does not close a gate already. A thorough look reads
+    objects back that no checksum of S3 proves; another believes their last proof.
     """
     delivery = Delivery.objects.annotate(now=Now()).get(pk=delivery.pk)
     now = delivery.now
@@ -85,7 +93,7 @@ def survey(delivery: Delivery, target: str, rules: CleanUpRules, at: Path | None
     judged = gates(facts, rules.rules[target], now)
     if any(not gate.passed for gate in judged if gate.name in FROM_THE_DATABASE):
         return Survey(facts, now)
-    return _Look(delivery, target, rules, at, steps).survey(facts, now)
+    return _Look(delivery, target, rules, at, steps, is_thorough).survey(facts, now)
 
 
 # ---- the database ----
@@ -234,7 +242,9 @@ class _Look:
         rules: CleanUpRules,
         at: Path | None,
         steps: Mapping[str, DeliveryStep],
+        is_thorough: bool,
     ) -> None:
+        self.is_thorough = is_thorough
         self.delivery, self.target, self.rules, self.steps = delivery, target, rules, steps
         self.place = place_of(delivery, target, rules)
         self.at = at
@@ -352,7 +362,8 @@ class _Look:
         if not objects:
             return Seen(False, "No objects are recorded."), None, None
         bucket = str(self.upload["bucket"])
-        options = replace(s3_options(self.rules.delivery.s3), attempts=S3_ATTEMPTS, read_back="never")
+        options = replace(s3_options(self.rules.delivery.s3), attempts=S3_ATTEMPTS)
+        options = replace(options, read_back="auto" if self.is_thorough else "never")
         try:
             client = s3_client(self.rules.delivery.s3)
             calls = Calls(client, bucket, options)
@@ -372,7 +383,7 @@ class _Look:
         if differ:
             return Seen(False, _some(differ)), None, clock
         told = f"{len(objects):,} objects asked for now in s3://{bucket}, each of its size"
-        by = "with its checksum" if proven_at == now else "its content proven before"
+        by = "with our checksum" if proven_at == now else "its content proven before"
         return Seen(True, f"{told}, {by}."), proven_at, clock
 
     def _sizes_differ(self, calls: Calls, objects: Iterable[KnownObject]) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ def test_promise_29_a_rule_that_is_off_lets_nothing_go():
     assert not may_go(facts_of(), is_on=False)
 
 
-@given(target=targets, name=st.sampled_from(FIRST_PROOFS + ["found_at"]), date=absurd)
+@given(target=targets, name=st.sampled_from([*FIRST_PROOFS, "found_at"]), date=absurd)
 def test_promise_35_a_null_future_or_absurd_date_keeps_it(target, name, date):
     assert not may_go(facts_of(**{name: date}), target)
     assert not may_go(facts_of(**{name: date}), target, days=0)
