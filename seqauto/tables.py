@@ -285,7 +285,7 @@ def _is_held_besides(delivery: Delivery) -> bool:
 
 class AuditTable(Plain):
     at = tables.Column(verbose_name="When", attrs={"td": {"class": "text-nowrap"}})
-    who = tables.Column()
+    who = tables.Column(attrs={"td": {"class": "text-nowrap"}})
     action = tables.Column(attrs={"td": {"class": "mono text-nowrap"}})
     name = tables.Column(verbose_name="What", attrs={"td": {"class": "run"}})
     after = tables.Column(verbose_name="Before → after", empty_values=())

@@ -22,14 +22,15 @@ LONGEST_VALUE = 200
 
 @register.filter
 def changes(entry: AuditEntry) -> SafeString:
-    """`is held: no → yes`, a line a change."""
-    lines = ((printable(name.replace("_", " ")), before, after) for name, before, after in _changes(entry))
-    return format_html_join("", "<div>{}: {} → {}</div>", lines)
+    """`is held: no → yes`, a line a change; what was not there before is told without a "before"."""
+    return format_html_join("", "<div>{}: {}</div>", _changes(entry))
 
 
-def _changes(entry: AuditEntry) -> Iterator[tuple[str, str, str]]:
+def _changes(entry: AuditEntry) -> Iterator[tuple[str, str]]:
     for name in dict.fromkeys([*entry.before, *entry.after]):
-        yield name, told(entry.before.get(name)), told(entry.after.get(name))
+        after = told(entry.after.get(name))
+        change = f"{told(entry.before[name])} → {after}" if name in entry.before else after
+        yield printable(name.replace("_", " ")), change
 
 
 def told(value: Any) -> str:
