@@ -183,17 +183,20 @@ def go_on(removal: Removal, by: By, reason: str = "") -> None:
 def clean_up(rules: CleanUpRules, by: By, names: Sequence[str] = ()) -> list[Removal]:
     """Go on with what is under way, then with what the plan lets go; return all that was in hand.
 
-    Once the limit of a day is reached, nothing new begins until a person has decided.
+    Once the limit of a day is reached, nothing new begins until a person has decided. What was put back once
+    stays, unless it is named.
     """
     if rules.disabled:
         raise CleanUpRefused(rules.disabled)
     in_hand = list(under_way(names))
     for removal in in_hand:
         carry_out(removal, rules, by)
+    back = in_hand if names else Removal.objects.filter(state=RemovalState.PUT_BACK).defer("manifest")
+    stay = {(removal.delivery_id, removal.target) for removal in back}
     for one in plan(rules, names):
         if _waits_for_a_person():
             break
-        if one.may_go:
+        if one.may_go and (one.delivery.pk, one.target) not in stay:
             removal = propose(one, rules, by)
             carry_out(removal, rules, by)
             in_hand.append(removal)

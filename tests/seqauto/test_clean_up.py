@@ -168,6 +168,28 @@ def test_what_is_in_quarantine_can_be_withdrawn(lab, rules):
     assert state_of(run) == "delivered"
 
 
+def test_what_somebody_put_back_by_hand_stays(lab, rules):
+    run = delivered_run(lab)
+    execute(replace(rules, grace_hours=24))
+    (folder,) = quarantined(lab.incoming[0])
+    folder.rename(run)
+    (removal,) = execute(rules)
+    assert (removal.state, run.exists()) == ("put_back", True)
+    assert execute(rules) == []  # nor does it go at the next turn
+    (removal,) = execute(rules, run.name)
+    assert removal.state == "removed"
+
+
+def test_what_somebody_took_out_of_quarantine_stops_for_a_person(lab, rules, tmp_path):
+    delivered_run(lab)
+    execute(replace(rules, grace_hours=24))
+    (folder,) = quarantined(lab.incoming[0])
+    folder.rename(tmp_path / "elsewhere")
+    (removal,) = execute(rules)
+    assert removal.state == "stopped"
+    assert (tmp_path / "elsewhere" / "RunInfo.xml").exists()
+
+
 def test_a_sheet_that_was_edited_and_is_kept_beside_the_fastqs_keeps_nothing(lab, rules):
     run = land_run(lab)
     deliver(lab)
@@ -578,6 +600,20 @@ def test_the_command_ends_with_1_where_a_named_run_must_stay(lab, lab_settings, 
     assert other.exists()
     with pytest.raises(CommandError, match="No delivery is called"):
         call_command("clean_up_runs", "--run", "nobody")
+
+
+def test_what_had_stopped_goes_on_where_it_is_named_on_the_command_line(lab, lab_settings, capsys):
+    run = delivered_run(lab)
+    lab_settings.SEQAUTO_CLEAN_UP_MOST_GB = 0
+    with pytest.raises(CommandError, match="waits for a person"):
+        call_command("clean_up_runs", "--execute")
+    lab_settings.SEQAUTO_CLEAN_UP_MOST_GB = 1
+    with pytest.raises(CommandError):
+        call_command("clean_up_runs", "--execute")
+    assert run.exists()
+    call_command("clean_up_runs", "--execute", "--run", run.name)
+    assert not run.exists()
+    assert AuditEntry.objects.filter(reason="Named on the command line").count() == 1
 
 
 def test_removals_are_kept_for_ever(lab, rules):
