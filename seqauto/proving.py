@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -114,10 +114,8 @@ def copies(names: Iterable[str] = ()) -> list[Copy]:
     steps = DeliveryStep.objects.filter(stands, kind__in=STEP_OF.values()).select_related("delivery")
     if names := list(names):
         steps = steps.filter(delivery__name__in=names)
-    removed = Removal.objects.filter(target=Target.BACKUP, state__in=_ON_ITS_WAY_OUT).values("delivery")
-    steps = steps.exclude(kind=StepKind.BACK_UP, delivery__in=removed).defer(
-        "figures", "problems", "traceback"
-    )
+    steps = steps.exclude(kind=StepKind.BACK_UP, delivery__in=_removed_backups().values("delivery"))
+    steps = steps.defer("figures", "problems", "traceback")
     now, proofs = timezone.now(), Proof.objects.filter(at__lte=timezone.now())
     rows = proofs.values_list("delivery_id", "what").annotate(Max("at"))
     last = {(delivery, what): at for delivery, what, at in rows}
@@ -127,6 +125,10 @@ def copies(names: Iterable[str] = ()) -> list[Copy]:
         times = [time for time in (last.get((step.delivery_id, what)), step.ended_at) if time and time <= now]
         found.append(Copy(step, what, max(times, default=_NEVER)))
     return sorted(found, key=lambda copy: (copy.proven_at, copy.step.pk))
+
+
+def _removed_backups() -> QuerySet[Removal]:
+    return Removal.objects.filter(target=Target.BACKUP, state__in=_ON_ITS_WAY_OUT)
 
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -262,10 +264,11 @@ def known_objects(figures: Mapping[str, Any]) -> Sequence[KnownObject]:
 
 
 def _record(copy: Copy, found: Found) -> Proof | None:
-    """Write the proof, and on its step what follows, unless the step has another copy by now."""
+    """Write the proof, and on its step what follows, unless the copy is another by now, or removed."""
     with transaction.atomic():
         step = DeliveryStep.objects.select_for_update().select_related("delivery").get(pk=copy.step.pk)
-        if (step.state, step.figures) != (copy.step.state, copy.step.figures):
+        has_begun_again = (step.state, step.figures) != (copy.step.state, copy.step.figures)
+        if has_begun_again or (copy.what == Proof.What.BACKUP and _is_removed(step)):
             return None
         proof = Proof.objects.create(
             delivery=step.delivery,
@@ -280,6 +283,10 @@ def _record(copy: Copy, found: Found) -> Proof | None:
         elif step.state == StepState.FAILED:
             _take_back(step)
     return proof
+
+
+def _is_removed(step: DeliveryStep) -> bool:
+    return _removed_backups().filter(delivery=step.delivery_id).exists()
 
 
 def _tell_difference(step: DeliveryStep, proof: Proof, count: int) -> None:

@@ -338,6 +338,14 @@ def test_what_is_found_of_a_step_that_began_again_meanwhile_counts_for_nothing(r
     assert proofs_of(run) == []
 
 
+def test_a_backup_that_is_removed_while_it_is_read_is_not_called_damaged(run, rules):
+    (copy,) = [copy for copy in proving.copies() if copy.what == "backup"]
+    (backup_of(run, rules) / "RunInfo.xml").unlink()
+    delivery_of(run).removals.create(target=Target.BACKUP, path="x", state=RemovalState.QUARANTINED)
+    assert proving.prove(copy, rules, ALWAYS) is None
+    assert (proofs_of(run), state_of(run)) == ([], DeliveryState.DELIVERED)
+
+
 # ---- the command ----
 
 
