@@ -5,6 +5,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from .models import (
+    AuditEntry,
     Delivery,
     DeliveryEvent,
     DeliveryStep,
@@ -19,6 +20,7 @@ from .models import (
     SequencingFile,
     SequencingRun,
     SequencingSample,
+    Submission,
 )
 from .tables import FLAGS
 from .templatetags import looks
@@ -184,3 +186,20 @@ class DeliveryAdmin(OwnedByDeliveries):
 @admin.register(IncomingFolder)
 class IncomingFolderAdmin(OwnedByDeliveries):
     list_display = ["path", "looked_at", "error"]
+
+
+@admin.register(Submission)
+class SubmissionAdmin(OwnedByScans):
+    list_display = ["project", "delivery", "conversion", "kind", "submitted_at", "receipt"]
+    list_filter = ["kind", "project"]
+    list_select_related = ["delivery"]
+    search_fields = ["delivery__name", "receipt"]
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(OwnedByScans):
+    """Read only: the audit is only added to. Its page, with filters and an export, is Sequencing → Audit."""
+
+    list_display = ["at", "who", "action", "kind", "name"]
+    list_filter = ["is_person", "action", "kind"]
+    search_fields = ["name", "who"]

@@ -8,3 +8,4 @@ class SeqAutoConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401  registers the system checks
+        from .tasks import hand_over  # noqa: F401  steps can send tasks, and know no Celery

@@ -18,14 +18,16 @@ from sequencing.illumina.safe_names import is_safe_id
 from sequencing.layout import FILE_TYPES, pattern_problem
 from sequencing.s3 import project_prefix
 
+from .clean_up_rules import amiss_with_rules
 from .delivery_rules import nested_folders
+from .hooks import parse_hooks
 
 
 @register
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     """All that is wrong with SeqAuto's settings, each with what to do."""
     scans = [*_roots(), *_patterns(), *_times(), *_lease(), *_find_scripts(), *_markers()]
-    return [*scans, *_delivery_folders(), *_s3(), *_converters()]
+    return [*scans, *_delivery_folders(), *_s3(), *_after_upload(), *_converters(), *_clean_up()]
 
 
 def _roots() -> Iterator[CheckMessage]:
@@ -150,6 +152,15 @@ def _s3() -> Iterator[CheckMessage]:
         )
 
 
+def _after_upload() -> Iterator[CheckMessage]:
+    for sentence in parse_hooks(settings.SEQAUTO_AFTER_UPLOAD)[1]:
+        yield Error(
+            f"SEQAUTO_AFTER_UPLOAD: {sentence}",
+            hint='Write {"Exome": {"celery": {"task": "pipelines.tasks.start", "queue": "pipelines"}}}.',
+            id="seqauto.E018",
+        )
+
+
 def _converters() -> Iterator[CheckMessage]:
     known = ", ".join(CONVERTERS)
     for name in settings.SEQAUTO_CONVERTERS:
@@ -162,3 +173,12 @@ def _converters() -> Iterator[CheckMessage]:
                 hint=f'Write {{"bcl-convert": "/opt/bcl-convert"}}; known are {known}.',
                 id="seqauto.E017",
             )
+
+
+def _clean_up() -> Iterator[CheckMessage]:
+    for sentence in amiss_with_rules(settings.SEQAUTO_CLEAN_UP_RULES):
+        yield Error(
+            f"SEQAUTO_CLEAN_UP_RULES: {sentence}",
+            hint='Write {"source": {"days": 21, "proof_days": 30}, "backup": {"enabled": false}}.',
+            id="seqauto.E030",
+        )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from .audit import record
 from .delivery_log import note
 from .delivery_states import override_key, refresh_state
 from .models import Delivery, DeliveryStep
 from .models.deliveries import DeliveryState, StepKind, StepState
 
 FASTQS_IN_THE_WAY = "conflict"  # how the step Convert says so
+FROM_CONVERSION_ON = (StepKind.CONVERT, StepKind.UPLOAD, StepKind.SUBMIT)
 
 CAN_BE_FORCED = (
     DeliveryState.SEQUENCING,
@@ -30,9 +34,41 @@ class DecisionRefused(Exception):
         self.remedy = remedy
 
 
+@contextmanager
+def _decision(word: str, delivery: Delivery, user: User | None, reason: str) -> Iterator[None]:
+    """The transaction of a decision; what it changed, from what to what, is in the audit at its end.
+
+    No step ends meanwhile: they are locked first, as whatever changes a delivery does.
+    """
+    with transaction.atomic():
+        list(delivery.steps.select_for_update().order_by("pk"))
+        before = _standing(delivery)
+        yield
+        after = _standing(delivery)
+        changed = [name for name in after if before[name] != after[name]]
+        record(
+            f"delivery.{word}",
+            delivery,
+            user=user,
+            rule="" if user else "SeqAuto",
+            before={name: before[name] for name in changed},
+            after={name: after[name] for name in changed},
+            reason=reason,
+        )
+
+
+def _standing(delivery: Delivery) -> dict[str, Any]:
+    """Where it stands in the database: what people decide about it, and the state of each step."""
+    fields = ("state", "is_held", "is_forced", "overrides", "conversion")
+    steps = delivery.steps.order_by("place").values_list("kind", "state")
+    return Delivery.objects.values(*fields).get(pk=delivery.pk) | {
+        f"step {kind}": state for kind, state in steps
+    }
+
+
 def retry(delivery: Delivery, user: User | None, reason: str = "") -> None:
     """Let the failed step begin again."""
-    with transaction.atomic():
+    with _decision("retry", delivery, user, reason):
         step = _failed_step(delivery)
         _reset(step)
         note(delivery, f"{step.get_kind_display()} is tried again", step=step.kind, user=user, reason=reason)
@@ -42,7 +78,7 @@ def retry(delivery: Delivery, user: User | None, reason: str = "") -> None:
 def override(delivery: Delivery, user: User | None, codes: Sequence[str], reason: str) -> None:
     """Let the failed step begin again and pass over the errors of these codes."""
     reason = _needed(reason)
-    with transaction.atomic():
+    with _decision("override", delivery, user, reason):
         step = _failed_step(delivery)
         allowed = overridable_codes(step)
         if not codes or set(codes) - set(allowed):
@@ -70,7 +106,7 @@ def release(delivery: Delivery, user: User | None, reason: str = "") -> None:
 
 
 def _set_held(delivery: Delivery, user: User | None, is_held: bool, text: str, reason: str) -> None:
-    with transaction.atomic():
+    with _decision("hold" if is_held else "release", delivery, user, reason):
         if not Delivery.objects.filter(pk=delivery.pk, is_held=not is_held).update(is_held=is_held):
             raise DecisionRefused("It is on hold already." if is_held else "It is not on hold.")
         if is_held:
@@ -85,7 +121,7 @@ def deliver_now(delivery: Delivery, user: User | None, reason: str) -> None:
     reason = _needed(reason)
     if not can_be_forced(delivery):
         raise DecisionRefused(f"{delivery.name} cannot be begun by hand: {delivery.get_state_display()}.")
-    with transaction.atomic():
+    with _decision("deliver_now", delivery, user, reason):
         delivery.is_forced, delivery.state = True, DeliveryState.SETTLING
         delivery.reason, delivery.remedy = "Begun by hand. Its files must look the same twice.", ""
         delivery.save(update_fields=["is_forced", "state", "reason", "remedy"])
@@ -107,8 +143,8 @@ def convert_again(delivery: Delivery, user: User | None, reason: str) -> None:
     reason = _needed(reason)
     if delivery.gone_at:
         raise DecisionRefused(f"The folder of {delivery.name} is no longer there.", "Put it back first.")
-    with transaction.atomic():
-        steps = list(delivery.steps.select_for_update())
+    with _decision("convert_again", delivery, user, reason):
+        steps = list(delivery.steps.all())
         if not can_be_converted_again(steps):
             raise DecisionRefused(
                 f"{delivery.name} has no finished conversion to replace.", "Wait until its steps have ended."
@@ -124,7 +160,7 @@ def convert_again(delivery: Delivery, user: User | None, reason: str) -> None:
             reason=reason,
         )
         for step in steps:
-            if step.kind in (StepKind.CONVERT, StepKind.UPLOAD):
+            if step.kind in FROM_CONVERSION_ON:
                 _reset(step)
         refresh_state(delivery)
 
@@ -132,15 +168,16 @@ def convert_again(delivery: Delivery, user: User | None, reason: str) -> None:
 def can_be_converted_again(steps: Iterable[DeliveryStep]) -> bool:
     """Whether FASTQs are there, of this delivery or in its way, and no step works with them."""
     by_kind = {step.kind: step for step in steps}
-    convert, upload = by_kind.get(StepKind.CONVERT), by_kind.get(StepKind.UPLOAD)
-    if convert is None or upload is None or upload.state in (StepState.QUEUED, StepState.RUNNING):
+    convert = by_kind.get(StepKind.CONVERT)
+    later = [step for kind, step in by_kind.items() if kind in FROM_CONVERSION_ON and step != convert]
+    if convert is None or any(step.state in (StepState.QUEUED, StepState.RUNNING) for step in later):
         return False
     is_in_the_way = convert.state == StepState.FAILED and convert.code == FASTQS_IN_THE_WAY
     return convert.state == StepState.DONE or is_in_the_way
 
 
 def _failed_step(delivery: Delivery) -> DeliveryStep:
-    step = delivery.steps.select_for_update().filter(state=StepState.FAILED).first()
+    step = delivery.steps.filter(state=StepState.FAILED).first()
     if step is None:
         raise DecisionRefused(f"No step of {delivery.name} has failed.")
     return step

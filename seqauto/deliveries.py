@@ -1,6 +1,6 @@
 """The story of a delivery: a run lands, is backed up, converted, and uploaded to S3; nothing is deleted here.
 
-    settle → back up → convert → upload
+    settle → back up → convert → upload (→ submit, where something is set to follow)
 
 The database's rows are the truth, the queue only a hint: any step may be killed at any moment and begun
 again. A run that fails waits for a person with its reason; the others go on.
@@ -14,11 +14,12 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from . import delivery_work
+from . import delivery_work, storage
 from .delivery_rules import DeliveryRules
 from .delivery_work import StepBusy, StepInterrupted, StepProblem, Work
 from .incoming import look_at, look_for_changes
 from .log_shipping import ship_log
+from .models.deliveries import DeliveryState
 from .steps import STEPS
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def look_after(rules: DeliveryRules) -> list[int]:
     delivery_work.take_back_abandoned()
     for root in rules.roots:
         look_at(root, rules)
+    storage.read_disks(rules)
     ship_log(rules)
     return next_steps(rules)
 
@@ -51,7 +53,10 @@ def next_steps(rules: DeliveryRules) -> list[int]:
     if why_disabled(rules):
         return []
     lost = delivery_work.queued_and_forgotten(rules.roots, LOST_MESSAGE_SECONDS)
-    return lost + delivery_work.queue_next(rules.roots, rules.parallel, newest_first=rules.newest_first)
+    room = storage.room_now(rules)
+    return lost + delivery_work.queue_next(
+        rules.roots, rules.parallel, newest_first=rules.newest_first, why_not=room.take
+    )
 
 
 def work_on(step_id: int, rules: DeliveryRules, on_end: Callable[[], None] = lambda: None) -> bool:
@@ -66,6 +71,8 @@ def work_on(step_id: int, rules: DeliveryRules, on_end: Callable[[], None] = lam
         return False
     with work.kept_alive():
         _do(work, rules)
+    if work.delivery.state == DeliveryState.DELIVERED:
+        _note_free_space(work, rules)
     on_end()
     return True
 
@@ -76,7 +83,10 @@ def _do(work: Work, rules: DeliveryRules) -> None:
         look_for_changes(work.delivery)  # of files that changed since the run settled nothing is done
         work.finish(figures, figures.pop("log", ""))
     except StepProblem as problem:
-        work.fail(problem)
+        if problem.code == "no_space" and storage.lacks_room(work.step, rules):
+            work.give_back(f"{problem} It waits for room")
+        else:
+            work.fail(problem)
     except StepBusy as busy:
         log.warning("%s: %s", work.step, busy)
         work.wait_while_busy()
@@ -93,6 +103,13 @@ def _do(work: Work, rules: DeliveryRules) -> None:
     except BaseException:  # a person's Ctrl-C, or the end of a worker
         work.give_back()
         raise
+
+
+def _note_free_space(work: Work, rules: DeliveryRules) -> None:
+    try:
+        storage.read_disks_after(work.delivery, rules)
+    except (InterfaceError, OperationalError):  # it is written at the next look
+        log.exception("The free space after %s was not written down.", work.delivery)
 
 
 def start_working() -> None:

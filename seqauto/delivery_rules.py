@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
+from typing import Literal, cast
 
 from django.conf import settings
+
+from .hooks import Hooks, parse_hooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class S3Rules:
     checksums: str = "when_supported"
     log_bucket: str = ""
     log_key: str = ""
+    log_seconds: float = 60
     no_project: str = "no_project"
 
 
@@ -37,6 +41,18 @@ class ConverterRules:
     memory_mb: int
     hours: float
     silence_minutes: float
+
+
+ReadBack = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProvingRules:
+    """How often copies are read again: so many gigabytes a day, 0 = never; each copy every so many days."""
+
+    gb_a_day: float = 0
+    every_days: float = 7
+    s3_read_back: ReadBack = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,8 @@ class DeliveryRules:
     parallel: int = 2
     newest_first: bool = False
     backup_hash: str = "xxh3_128"
+    archive: Sequence[Path] = ()  # the roots of scans, of which only free space is asked
+    after_upload: Hooks = field(default_factory=dict)
 
     @property
     def roots(self) -> list[str]:
@@ -86,6 +104,7 @@ def rules_of_settings() -> DeliveryRules:
             checksums=settings.SEQAUTO_S3_CHECKSUMS,
             log_bucket=settings.SEQAUTO_S3_LOG_BUCKET,
             log_key=settings.SEQAUTO_S3_LOG_KEY,
+            log_seconds=settings.SEQAUTO_S3_LOG_SECONDS,
             no_project=settings.SEQAUTO_NO_PROJECT,
         ),
         converter=ConverterRules(
@@ -104,7 +123,22 @@ def rules_of_settings() -> DeliveryRules:
         parallel=settings.SEQAUTO_DELIVERY_PARALLEL,
         newest_first=settings.SEQAUTO_DELIVERY_ORDER == "newest_first",
         backup_hash=settings.SEQAUTO_BACKUP_HASH,
+        archive=[Path(root) for root in settings.SEQAUTO_SCAN_ROOTS],
+        after_upload=parse_hooks(settings.SEQAUTO_AFTER_UPLOAD)[0],
     )
+
+
+def proving_of_settings() -> ProvingRules:
+    return ProvingRules(
+        gb_a_day=settings.SEQAUTO_PROVE_GB_A_DAY,
+        every_days=settings.SEQAUTO_PROVE_EVERY_DAYS,
+        s3_read_back=cast(ReadBack, settings.SEQAUTO_PROVE_S3_READ_BACK),
+    )
+
+
+def fastqs_name(conversion: int) -> str:
+    """The folder of a run's FASTQs: Unaligned, as converters call it; a later conversion has its number."""
+    return "Unaligned" if conversion == 1 else f"Unaligned_{conversion}"
 
 
 def amiss_with_folders(rules: DeliveryRules) -> list[str]:

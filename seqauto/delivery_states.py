@@ -10,6 +10,8 @@ from django.utils import timezone
 from .models import Delivery, DeliveryStep
 from .models.deliveries import DeliveryState, StepState
 
+DIFFERS = "differs"  # the code of a step whose copy was proven once, and is no longer equal
+
 
 def refresh_state(delivery: Delivery) -> None:
     """Let a delivery that has settled say where it stands, in the transaction that changed its steps.
@@ -20,15 +22,17 @@ def refresh_state(delivery: Delivery) -> None:
     if not delivery.has_settled():
         return
     delivery.refresh_from_db(fields=["is_held", "delivered_at", "gone_at"])
-    if delivery.gone_at and any(step.state != StepState.DONE for step in steps):
-        return  # nothing goes on until the folder is back, and the watcher says so
     failed = next((step for step in steps if step.state == StepState.FAILED), None)
+    is_damaged = failed is not None and failed.code == DIFFERS
+    if delivery.gone_at and not is_damaged and any(step.state != StepState.DONE for step in steps):
+        return  # nothing goes on until the folder is back, and the watcher says so
     delivery.reason, delivery.remedy = (failed.error, failed.remedy) if failed else ("", "")
     if all(step.state == StepState.DONE for step in steps):
         delivery.state = DeliveryState.DELIVERED
         delivery.delivered_at = delivery.delivered_at or timezone.now()
     else:
-        delivery.state, delivery.delivered_at = _unfinished(delivery, failed), None
+        delivery.state = _unfinished(delivery, failed)
+        delivery.delivered_at = delivery.delivered_at if is_damaged else None
     delivery.save(update_fields=["state", "reason", "remedy", "delivered_at"])
 
 

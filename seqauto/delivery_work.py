@@ -9,14 +9,14 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import Error, close_old_connections, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -150,9 +150,9 @@ class Work:
             log="",
         )
 
-    def give_back(self) -> None:
+    def give_back(self, text: str = "Interrupted: it begins again") -> None:
         """Let another worker begin it again."""
-        self._end(StepState.WAITING, "Interrupted: it begins again")
+        self._end(StepState.WAITING, text)
 
     def _end(self, state: StepState, text: str, **values: object) -> None:
         """End it, as far as it is ours still.
@@ -234,10 +234,17 @@ def take_back_abandoned() -> int:
     return taken
 
 
-def queue_next(roots: Sequence[str], parallel: int, *, newest_first: bool = False) -> list[int]:
+def queue_next(
+    roots: Sequence[str],
+    parallel: int,
+    *,
+    newest_first: bool = False,
+    why_not: Callable[[DeliveryStep], str] = lambda step: "",
+) -> list[int]:
     """Turn the next waiting steps to Queued, as many as may work at once; return their keys.
 
-    A step's turn comes when those before it are done and nobody holds its delivery.
+    A step's turn comes when those before it are done and nobody holds its delivery. One that `why_not` gives
+    a reason for waits, says so, and lets others pass.
     """
     with transaction.atomic():
         open_steps = (
@@ -256,9 +263,44 @@ def queue_next(roots: Sequence[str], parallel: int, *, newest_first: bool = Fals
                 first_open[step.delivery_id] = step
         ready = [step for step in first_open.values() if _is_ready(step)]
         ready.sort(key=lambda step: step.delivery.complete_at or step.delivery.found_at, reverse=newest_first)
-        chosen = [step.pk for step in ready[: max(0, parallel - busy)]]
-        DeliveryStep.objects.filter(pk__in=chosen).update(state=StepState.QUEUED, queued_at=timezone.now())
+        chosen = _choose(ready, parallel - busy, why_not)
+        DeliveryStep.objects.filter(pk__in=chosen).update(
+            state=StepState.QUEUED, queued_at=timezone.now(), doing=""
+        )
     return chosen
+
+
+def _choose(ready: Iterable[DeliveryStep], most: int, why_not: Callable[[DeliveryStep], str]) -> list[int]:
+    chosen: list[int] = []
+    for step in ready:
+        if len(chosen) >= most:
+            break
+        if why := why_not(step):
+            _let_wait(step, why)
+            continue
+        chosen.append(step.pk)
+        if step.doing:
+            Delivery.objects.filter(pk=step.delivery_id).update(reason="", remedy="")
+    return chosen
+
+
+def _let_wait(step: DeliveryStep, why: str) -> None:
+    """Say on a step and its delivery what it waits for; nothing where that is said already."""
+    reason = f"{step.get_kind_display()}: {why}."
+    if (step.doing, step.delivery.reason) == (why[:200], reason):
+        return
+    if not step.doing:
+        note(step.delivery, f"{step.get_kind_display()}: {why}", step=step.kind)
+    DeliveryStep.objects.filter(pk=step.pk).update(doing=why[:200])
+    Delivery.objects.filter(pk=step.delivery_id).update(reason=reason, remedy=_GOES_ON)
+
+
+_GOES_ON = "It goes on by itself when there is room: remove what is not needed, or enlarge the disk."
+
+
+def waiting_for_room() -> QuerySet[DeliveryStep]:
+    """The steps that wait for room: only these say what they do while they wait."""
+    return DeliveryStep.objects.filter(state=StepState.WAITING).exclude(doing="")
 
 
 def _is_ready(step: DeliveryStep) -> bool:

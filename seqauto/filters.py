@@ -1,13 +1,13 @@
 """What the lists can be narrowed to. Filters that are set show as chips, each with a link that removes it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import django_filters as filters
 from django import forms
 from django.db.models import Q, QuerySet
 
-from .models import Delivery, Message, Sequencer, SequencingRun
+from .models import AuditEntry, Delivery, Message, Sequencer, SequencingRun
 from .models.deliveries import NEEDS_A_PERSON, DeliveryState
 from .models.runs import RunState
 from .models.scans import Severity
@@ -26,7 +26,7 @@ class Chips(filters.FilterSet):
             value = self.data.get(name) if self.is_bound else None
             if value and name not in self.form.errors:
                 rest = self.data.copy()
-                for gone in (name, "page"):
+                for gone in (name, "page", "older"):
                     rest.pop(gone, None)
                 yield f"{field.label}: {_label(field, value)}", rest.urlencode()
 
@@ -168,3 +168,34 @@ class DeliveryFilter(Chips):
 
     def by_state(self, queryset: QuerySet[Delivery], _name: str, value: str) -> QuerySet[Delivery]:
         return queryset.filter(state__in=NEEDS_A_PERSON if value == "person" else [value])
+
+
+def audited(field: str) -> Callable[[], list[tuple[str, str]]]:
+    """The values that the audit knows of a field."""
+
+    def values() -> list[tuple[str, str]]:
+        found = AuditEntry.objects.order_by(field).values_list(field, flat=True).distinct()
+        return [(value, printable(value)) for value in found]
+
+    return values
+
+
+class AuditFilter(Chips):
+    who = filters.CharFilter(label="Who", lookup_expr="icontains", widget=forms.TextInput(CONTROL))
+    action = _choice("Action", audited("action"), "any")
+    kind = _choice("Kind", audited("kind"), "any")
+    name = filters.CharFilter(
+        label="Name",
+        lookup_expr="icontains",
+        widget=forms.TextInput(CONTROL | {"type": "search", "placeholder": "Run, scan, user"}),
+    )
+    after = filters.DateFilter(
+        "at", "date__gte", label="From", widget=forms.DateInput(CONTROL | {"type": "date"}, format="%Y-%m-%d")
+    )
+    before = filters.DateFilter(
+        "at", "date__lte", label="To", widget=forms.DateInput(CONTROL | {"type": "date"}, format="%Y-%m-%d")
+    )
+
+    class Meta:
+        model = AuditEntry
+        fields: list[str] = []

@@ -46,7 +46,8 @@ from .delivery_rules import DeliveryRules
 from .delivery_states import refresh_state
 from .lease import heartbeat
 from .models import Delivery, DeliveryStep, IncomingFolder
-from .models.deliveries import DeliveryState, StepKind, StepState
+from .models.clean_up import RemovalState, Target
+from .models.deliveries import STEPS_OF_EVERY_RUN, DeliveryState, StepKind, StepState
 
 log = logging.getLogger(__name__)
 
@@ -243,7 +244,7 @@ def _record_run(path: str, root: str, reading: RunReading) -> Delivery:
         delivery.save(
             update_fields=["path", "root", "name", "gone_at", "progress_at", "state", "reason", "remedy"]
         )
-        for place, kind in enumerate(StepKind, 1):
+        for place, kind in enumerate(STEPS_OF_EVERY_RUN, 1):
             DeliveryStep.objects.get_or_create(delivery=delivery, kind=kind, defaults={"place": place})
         # What failed may have failed because the folder was away.
         must_wait = Q(kind=StepKind.SETTLE) | Q(state__in=(StepState.QUEUED, StepState.FAILED))
@@ -538,7 +539,7 @@ def _empty_group_above(delivery: Delivery) -> str:
 
 def _record_gone(delivery: Delivery) -> None:
     with transaction.atomic():
-        note(delivery, "The folder is no longer there")
+        note(delivery, "Cleaned up" if _is_cleaned_up(delivery) else "The folder is no longer there")
         delivery.steps.filter(state=StepState.QUEUED).update(state=StepState.WAITING)
         delivery.gone_at = timezone.now()
         if delivery.state != DeliveryState.DELIVERED:
@@ -546,3 +547,9 @@ def _record_gone(delivery: Delivery) -> None:
             delivery.reason = "The folder was removed or moved before it was delivered."
             delivery.remedy = "If that was a mistake, put it back: the delivery goes on by itself."
         delivery.save(update_fields=["gone_at", "state", "reason", "remedy"])
+
+
+def _is_cleaned_up(delivery: Delivery) -> bool:
+    """Whether the clean-up took the folder away, as the row of its removal says before it does."""
+    away = (RemovalState.QUARANTINED, RemovalState.REMOVING, RemovalState.REMOVED)
+    return delivery.removals.filter(target=Target.SOURCE, path=delivery.path, state__in=away).exists()

@@ -1,54 +1,141 @@
-"""Copies the delivery log to S3, in the background: a log that cannot be shipped stops nothing."""
+"""Copies the delivery log to S3, in the background: a log that cannot be shipped stops nothing.
+
+The file on this machine is the log; S3 has a copy of all of it, made anew at most once in so many seconds.
+How far the copy has come stands in a small file beside it, for all processes of this machine and for the
+pages.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import logging
+import os
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from .delivery_rules import DeliveryRules
-from .s3_clients import s3_client
+from .s3_clients import log_client
 
 log = logging.getLogger(__name__)
 
 LOG_FILE = "delivery.log"
-_at_work = threading.Lock()
-_shipped: dict[Path, tuple[int, int]] = {}  # size and mtime of what S3 has
+STATE_FILE = "delivery.log.copied"
+
+
+@dataclass(frozen=True, slots=True)
+class LogCopy:
+    """How far the copy has come. `seen` is size and mtime of what S3 has, (0, 0) before the first copy."""
+
+    address: str
+    seen: tuple[int, int] = (0, 0)
+    copied_at: float = 0  # seconds since 1970, as are the next; 0 for never
+    tried_at: float = 0
+    error: str = ""  # of the last try, "" where it went well
+
+    @property
+    def copied(self) -> datetime | None:
+        return datetime.fromtimestamp(self.copied_at, UTC) if self.copied_at else None
 
 
 def ship_log(rules: DeliveryRules, *, patience: float = 0) -> None:
-    """Begin to copy the delivery log to its bucket, if it has grown and no copy is under way.
+    """Begin to copy the delivery log to its bucket, if it has grown and the last try is long enough ago.
 
-    A process that is about to end waits for it, with `patience` in seconds.
+    A process that is about to end waits for it, with `patience` in seconds: the last lines go at once.
     """
-    file = rules.logs_dir / LOG_FILE
-    if rules.s3.log_bucket and file.is_file() and _stamp(file) != _shipped.get(file):
-        thread = threading.Thread(target=_ship, args=(rules, file, patience), name="log to S3", daemon=True)
+    copy = log_copy(rules)
+    if copy is None or not _is_behind(copy, rules):
+        return
+    if patience or not 0 <= time.time() - copy.tried_at < rules.s3.log_seconds:
+        thread = threading.Thread(target=_ship, args=(rules, patience), name="log to S3", daemon=True)
         thread.start()
         thread.join(patience)
 
 
-def _ship(rules: DeliveryRules, file: Path, patience: float) -> None:
-    if not _at_work.acquire(timeout=patience):
-        return
+def log_copy(rules: DeliveryRules) -> LogCopy | None:
+    """How far the copy of the log has come; None where none is wanted."""
+    if not rules.s3.log_bucket:
+        return None
+    nothing = LogCopy(f"s3://{rules.s3.log_bucket}/{rules.s3.log_key}")
     try:
-        stamp = _stamp(file)
-        owner = {"ExpectedBucketOwner": rules.s3.bucket_owner} if rules.s3.bucket_owner else {}
-        with file.open("rb") as stream:
-            s3_client(rules.s3).put_object(
-                Bucket=rules.s3.log_bucket,
-                Key=rules.s3.log_key,
-                Body=stream,
-                ContentType="text/plain",
-                **owner,
-            )
-        _shipped[file] = stamp
-    except Exception as error:  # noqa: BLE001  whatever it is, the runs matter more
-        log.warning("The delivery log was not copied to s3://%s: %s", rules.s3.log_bucket, error)
-    finally:
-        _at_work.release()
+        told = json.loads((rules.logs_dir / STATE_FILE).read_text())
+        copy = LogCopy(**{**told, "seen": tuple(told["seen"])})
+    except (OSError, ValueError, KeyError, TypeError):  # none yet, or what a power cut left of it
+        return nothing
+    return copy if copy.address == nothing.address else nothing
 
 
-def _stamp(file: Path) -> tuple[int, int]:
-    status = file.stat()
+def _is_behind(copy: LogCopy, rules: DeliveryRules) -> bool:
+    with suppress(FileNotFoundError):
+        return _stamp(os.stat(rules.logs_dir / LOG_FILE)) != copy.seen
+    return False
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
+
+
+def _ship(rules: DeliveryRules, patience: float) -> None:
+    """Copy the log as it is now. Whatever goes wrong is kept for the pages; the runs matter more."""
+    try:
+        with _alone(rules.logs_dir / STATE_FILE, patience) as is_alone:
+            copy = log_copy(rules)
+            if is_alone and copy and _is_behind(copy, rules):
+                _keep(rules, _tried(copy, rules))
+    except Exception as error:  # noqa: BLE001  no thread of ours ends with a stack trace on a worker's console
+        log.warning("The delivery log was not copied: %s", error)
+
+
+def _tried(copy: LogCopy, rules: DeliveryRules) -> LogCopy:
+    tried = replace(copy, tried_at=time.time())
+    try:
+        with (rules.logs_dir / LOG_FILE).open("rb") as stream:
+            stamp = _stamp(os.fstat(stream.fileno()))  # lines that come meanwhile go with the next copy
+            _put(rules, stream.read(stamp[0]))
+    except Exception as error:  # noqa: BLE001  whatever it is: told on the page, and tried again
+        words = f"{type(error).__name__}: {error}"
+        if words != copy.error:
+            log.warning("The delivery log was not copied to %s: %s", copy.address, words)
+        return replace(tried, error=words)
+    return replace(tried, seen=stamp, copied_at=tried.tried_at, error="")
+
+
+def _put(rules: DeliveryRules, content: bytes) -> None:
+    owner = {"ExpectedBucketOwner": rules.s3.bucket_owner} if rules.s3.bucket_owner else {}
+    log_client(rules.s3).put_object(
+        Bucket=rules.s3.log_bucket,
+        Key=rules.s3.log_key,
+        Body=content,
+        ContentType="text/plain; charset=utf-8",
+        **owner,
+    )
+
+
+def _keep(rules: DeliveryRules, copy: LogCopy) -> None:
+    path = rules.logs_dir / STATE_FILE
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(asdict(copy)))
+    draft.replace(path)
+
+
+@contextmanager
+def _alone(path: Path, patience: float) -> Iterator[bool]:
+    """Whether this process copies, and no other does at this moment; the lock goes with its process."""
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        until = time.monotonic() + patience
+        while not (mine := _is_mine(lock.fileno())) and time.monotonic() < until:
+            time.sleep(0.05)
+        yield mine
+
+
+def _is_mine(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

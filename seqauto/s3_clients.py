@@ -9,15 +9,37 @@ from sequencing.s3 import Options, client_settings
 from .delivery_rules import S3Rules
 
 
-def s3_client(rules: S3Rules) -> Any:
-    """A client for the buckets of these rules; credentials come from where boto3 looks for them."""
+def s3_client(rules: S3Rules, **settings: Any) -> Any:
+    """A client for the buckets of these rules; credentials come from where boto3 looks for them.
+
+    `settings` are further keywords of botocore's Config.
+    """
     import boto3  # a tenth of a second, which pages and scans need not wait for
     from botocore.config import Config
 
     session = boto3.Session(profile_name=rules.profile or None)
     return session.client(
-        "s3", endpoint_url=rules.endpoint_url or None, config=Config(**client_settings(s3_options(rules)))
+        "s3",
+        endpoint_url=rules.endpoint_url or None,
+        config=Config(**client_settings(s3_options(rules)) | settings),
     )
+
+
+def log_client(rules: S3Rules) -> Any:
+    """A client that does not wait long: a log is copied again soon."""
+    return s3_client(rules, connect_timeout=5, read_timeout=20)
+
+
+def batch_client(rules: S3Rules) -> Any:
+    """A client for AWS Batch, of the same account. It asks once: a job that was sent twice would run twice.
+
+    An answer is awaited for shorter than a step's lease, so that no other worker asks meanwhile.
+    """
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
+    return boto3.Session(profile_name=rules.profile or None).client("batch", config=config)
 
 
 def s3_options(rules: S3Rules) -> Options:

@@ -29,6 +29,7 @@ from sequencing.layout import FILE_TYPES
 
 from . import lease as leases
 from . import messages
+from .audit import command_line, record
 from .known_runs import KnownRun, known_runs
 from .lease import Lease, LeaseLost
 from .models import Scan, ScanRoot, SequencingFile, SequencingRun
@@ -334,14 +335,24 @@ def create_scan(
             f"{reused_scan} has no file lists to start from.",
             "Name a scan whose page offers lists, or scan anew.",
         )
-    return Scan.objects.create(
-        source=source,
-        started_by=user,
-        slot=slot,
-        options=dict(options or {}),
-        reused_scan=reused_scan,
-        progress_at=timezone.now(),
-    )
+    with transaction.atomic():
+        scan = Scan.objects.create(
+            source=source,
+            started_by=user,
+            slot=slot,
+            options=dict(options or {}),
+            reused_scan=reused_scan,
+            progress_at=timezone.now(),
+        )
+        asked = {"slot": slot, "reused_scan": reused_scan and reused_scan.pk, **scan.options}
+        record(
+            "scan.start",
+            scan,
+            user=user,
+            rule="" if user else command_line() if source == ScanSource.COMMAND_LINE else source.label,
+            after={"source": source.label} | {name: value for name, value in asked.items() if value},
+        )
+    return scan
 
 
 def waiting_scan() -> Scan | None:

@@ -7,10 +7,10 @@ from django.core.paginator import EmptyPage
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
-from .models import Delivery, Message, Scan, SequencingRun
+from .models import AuditEntry, Delivery, Message, Scan, SequencingRun
 from .models.deliveries import DeliveryState
 from .models.scans import ScanStatus
-from .templatetags import delivery_looks, looks
+from .templatetags import audit_looks, delivery_looks, looks
 
 
 def _labelled(label: str) -> dict[str, dict[str, str]]:
@@ -281,3 +281,43 @@ class DeliveryTable(Plain):
 
 def _is_held_besides(delivery: Delivery) -> bool:
     return delivery.is_held and delivery.state != DeliveryState.HELD
+
+
+class AuditTable(Plain):
+    at = tables.Column(verbose_name="When", attrs={"td": {"class": "text-nowrap"}})
+    who = tables.Column(attrs={"td": {"class": "text-nowrap"}})
+    action = tables.Column(attrs={"td": {"class": "mono text-nowrap"}})
+    name = tables.Column(verbose_name="What", attrs={"td": {"class": "run"}})
+    after = tables.Column(verbose_name="Before → after", empty_values=())
+    reason = tables.Column(verbose_name="Why")
+
+    class Meta(Plain.Meta):
+        orderable = False
+        empty_text = "No entry fits. What people and rules change is written here, with who, when and why."
+
+    def render_at(self, value: Any) -> str:
+        return looks.when_exactly(value)
+
+    def render_who(self, value: str, record: AuditEntry) -> str:
+        icon = "person" if record.is_person else "gear"
+        by = "a person" if record.is_person else "a rule"
+        return format_html(
+            '<i class="bi bi-{}" title="{}" aria-hidden="true"></i>'
+            '<span class="visually-hidden">{}: </span> {}',
+            icon,
+            by,
+            by,
+            looks.printable(value),
+        )
+
+    def render_action(self, value: str) -> str:
+        return looks.printable(value)
+
+    def render_name(self, record: AuditEntry) -> str:
+        return audit_looks.subject(record)
+
+    def render_after(self, record: AuditEntry) -> str:
+        return format_html('<div class="prose">{}</div>', audit_looks.changes(record))
+
+    def render_reason(self, value: str) -> str:
+        return format_html('<div class="prose">{}</div>', looks.printable(value))

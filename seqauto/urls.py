@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from .views import deliveries, messages, runs, scans
+from .views import audit, deliveries, messages, runs, scans
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="scans", http_method_names=["get", "head"]), name="home"),
@@ -38,4 +38,6 @@ urlpatterns = [
         "deliveries/<int:pk>/convert-again/", deliveries.delivery_convert_again, name="delivery_convert_again"
     ),
     path("messages/", messages.messages, name="messages"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/export.csv", audit.audit_export, name="audit_export"),
 ]

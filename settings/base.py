@@ -115,6 +115,12 @@ SEQAUTO_S3_FASTQ_PREFIX = environment.text("SEQAUTO_S3_FASTQ_PREFIX", "")
 SEQAUTO_S3_LOG_BUCKET = environment.text("SEQAUTO_S3_LOG_BUCKET", "")
 SEQAUTO_S3_LOG_KEY = environment.text("SEQAUTO_S3_LOG_KEY", "seqauto/delivery.log")
 
+#: While the log grows, it is copied there at most once in so many seconds.
+SEQAUTO_S3_LOG_SECONDS = environment.integer("SEQAUTO_S3_LOG_SECONDS", 60)
+
+#: What follows an upload, by project code: {"Exome": {"batch": {"job_queue": "…", "job_definition": "…"}}}
+SEQAUTO_AFTER_UPLOAD: dict[str, Any] = environment.json_object("SEQAUTO_AFTER_UPLOAD")
+
 #: An S3-compatible server in place of AWS; the profile of ~/.aws; the account that must own the buckets.
 SEQAUTO_S3_ENDPOINT_URL = environment.text("SEQAUTO_S3_ENDPOINT_URL", "")
 SEQAUTO_S3_PROFILE = environment.text("SEQAUTO_S3_PROFILE", "")
@@ -159,6 +165,45 @@ SEQAUTO_CONVERTER_MEMORY_MB = environment.integer("SEQAUTO_CONVERTER_MEMORY_MB",
 SEQAUTO_CONVERTER_HOURS = environment.integer("SEQAUTO_CONVERTER_HOURS", 24)
 SEQAUTO_CONVERTER_SILENCE_MINUTES = environment.integer("SEQAUTO_CONVERTER_SILENCE_MINUTES", 120)
 
+# --- Proofs and disks ----------------------------------------------------------------------------------
+
+#: Backups, and objects in S3 where no checksum proves them, are read again at this pace; 0: never.
+SEQAUTO_PROVE_GB_A_DAY = environment.integer("SEQAUTO_PROVE_GB_A_DAY", 500, least=0)
+
+#: Each copy is proven again every so many days, as far as the pace allows.
+SEQAUTO_PROVE_EVERY_DAYS = environment.integer("SEQAUTO_PROVE_EVERY_DAYS", 7)
+
+#: Which objects are read back: "auto", where no checksum proves them; "always"; "never".
+SEQAUTO_PROVE_S3_READ_BACK = environment.choice(
+    "SEQAUTO_PROVE_S3_READ_BACK", "auto", ("auto", "always", "never")
+)
+
+#: A disk with less free than this share in percent, or than so many gigabytes (0: not asked), is low.
+SEQAUTO_LOW_SPACE_PERCENT = environment.integer("SEQAUTO_LOW_SPACE_PERCENT", 10, least=0)
+SEQAUTO_LOW_SPACE_GB = environment.integer("SEQAUTO_LOW_SPACE_GB", 0, least=0)
+
+# --- Clean-up ------------------------------------------------------------------------------------------
+
+#: Clean-up by itself, once an hour; `manage.py clean_up_runs` and the page work without.
+SEQAUTO_CLEAN_UP_ENABLED = environment.flag("SEQAUTO_CLEAN_UP_ENABLED", False)
+
+#: What each target's rule has otherwise than the default, by source, fastqs and backup:
+#: {"source": {"days": 42, "proof_days": 30}, "fastqs": {"enabled": false}, "backup": {"enabled": true}}
+SEQAUTO_CLEAN_UP_RULES: dict[str, dict[str, Any]] = environment.json_object("SEQAUTO_CLEAN_UP_RULES")
+
+#: Whether a second person must approve what is to be removed.
+SEQAUTO_CLEAN_UP_APPROVAL = environment.flag("SEQAUTO_CLEAN_UP_APPROVAL", False)
+
+#: Whether a backup may go although it is the last copy of the base calls, its FASTQs being in S3.
+SEQAUTO_CLEAN_UP_FASTQS_SUFFICE = environment.flag("SEQAUTO_CLEAN_UP_FASTQS_SUFFICE", False)
+
+#: How long a folder stays in quarantine, from where it can be put back, before it is removed for ever.
+SEQAUTO_CLEAN_UP_GRACE_HOURS = environment.integer("SEQAUTO_CLEAN_UP_GRACE_HOURS", 24, least=0)
+
+#: What may go in any 24 hours; beyond that it stops for a person.
+SEQAUTO_CLEAN_UP_MOST_RUNS = environment.integer("SEQAUTO_CLEAN_UP_MOST_RUNS", 5)
+SEQAUTO_CLEAN_UP_MOST_GB = environment.integer("SEQAUTO_CLEAN_UP_MOST_GB", 2000)
+
 # --- The site ------------------------------------------------------------------------------------------
 
 #: The zone of every time shown and of the scan times. UTC until the lab names its own: a wrong zone misleads,
@@ -179,7 +224,7 @@ LOGOUT_REDIRECT_URL = "login"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "seqauto.admin_site.AuditedConfig",  # Django's admin, which writes to the audit
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -281,8 +326,15 @@ SEQAUTO_DELIVERY_QUEUE = "seqauto_delivery"
 CELERY_TASK_ROUTES = {
     "seqauto.tasks.scan_run_jobs.*": {"queue": SEQAUTO_QUEUE},
     "seqauto.tasks.deliveries.*": {"queue": SEQAUTO_DELIVERY_QUEUE},
+    "seqauto.tasks.clean_up.*": {"queue": SEQAUTO_DELIVERY_QUEUE},
+    "seqauto.tasks.proving.*": {"queue": SEQAUTO_DELIVERY_QUEUE},
 }
-CELERY_IMPORTS = ["seqauto.tasks.scan_run_jobs", "seqauto.tasks.deliveries"]
+CELERY_IMPORTS = [
+    "seqauto.tasks.scan_run_jobs",
+    "seqauto.tasks.deliveries",
+    "seqauto.tasks.proving",
+    "seqauto.tasks.clean_up",
+]
 
 # A task is taken from the queue only when done, one at a time. A worker that dies does not get its task back
 # by itself: the expired lease says what died, and a task that kills workers cannot go round in a loop.
@@ -312,7 +364,18 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SEQAUTO_WATCH_SECONDS,
         "options": {"expires": 600, "queue": SEQAUTO_DELIVERY_QUEUE},
     },
+    "Prove copies again": {
+        "task": "seqauto.tasks.proving.prove_copies",
+        "schedule": 600,
+        "options": {"expires": 600, "queue": SEQAUTO_DELIVERY_QUEUE},
+    },
 }
+if SEQAUTO_CLEAN_UP_ENABLED:
+    CELERY_BEAT_SCHEDULE["Clean up runs"] = {
+        "task": "seqauto.tasks.clean_up.clean_up_runs",
+        "schedule": 3600,
+        "options": {"expires": 3000, "queue": SEQAUTO_DELIVERY_QUEUE},
+    }
 # Log lines of tasks go through Django's LOGGING, where names from disks are made inert.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 

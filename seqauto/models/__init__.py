@@ -1,15 +1,24 @@
+from .audit import AuditEntry
+from .clean_up import DiskReading, Hold, Proof, Proving, Removal
 from .deliveries import Delivery, DeliveryEvent, DeliveryStep, IncomingFolder
 from .runs import Experiment, Sequencer, SequencingRun
 from .samples import SampleSheet, SequencingFile, SequencingSample
 from .scans import Message, Scan, ScanLease, ScanRoot
+from .submissions import Submission
 
 __all__ = [
+    "AuditEntry",
     "Delivery",
     "DeliveryEvent",
     "DeliveryStep",
+    "DiskReading",
     "Experiment",
+    "Hold",
     "IncomingFolder",
     "Message",
+    "Proof",
+    "Proving",
+    "Removal",
     "SampleSheet",
     "Scan",
     "ScanLease",
@@ -18,4 +27,5 @@ __all__ = [
     "SequencingFile",
     "SequencingRun",
     "SequencingSample",
+    "Submission",
 ]

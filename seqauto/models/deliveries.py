@@ -145,6 +145,11 @@ class StepKind(models.TextChoices):
     BACK_UP = "back_up", "Back up"
     CONVERT = "convert", "Convert"
     UPLOAD = "upload", "Upload"
+    SUBMIT = "submit", "Submit"
+
+
+#: Every run has these; Submit comes with an upload that something is set to follow.
+STEPS_OF_EVERY_RUN = (StepKind.SETTLE, StepKind.BACK_UP, StepKind.CONVERT, StepKind.UPLOAD)
 
 
 class StepState(models.TextChoices):

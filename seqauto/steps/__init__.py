@@ -12,10 +12,12 @@ from ..delivery_work import Work
 from ..models.deliveries import StepKind
 from .back_up import back_up
 from .convert import convert_run
+from .submit import submit
 from .upload import upload
 
 STEPS: dict[str, Callable[[Work, DeliveryRules], dict[str, Any]]] = {
     StepKind.BACK_UP: back_up,
     StepKind.CONVERT: convert_run,
     StepKind.UPLOAD: upload,
+    StepKind.SUBMIT: submit,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def back_up(work: Work, rules: DeliveryRules) -> dict[str, Any]:
         "folder": str(destination),
         "run_listing": work.seen,
         "manifest": str(manifest_path(destination)),
+        "manifest_sha256": sha256(manifest_path(destination).read_bytes()).hexdigest(),
         "files": backup.manifest.files,
         "bytes": backup.manifest.bytes,
         "algorithm": backup.manifest.algorithm,

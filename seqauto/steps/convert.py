@@ -28,13 +28,13 @@ from sequencing.converters import (
     onboard_fastqs,
 )
 from sequencing.converters.output_folder import RECORD as CONVERTERS_RECORD
-from sequencing.copying import copy_verified, manifest_path
+from sequencing.copying import copy_verified, list_folder, manifest_path
 from sequencing.copying.places import claimed, partial_path
 from sequencing.disk import read_metadata, walk_run
 from sequencing.illumina.errors import Problem, shown
 from sequencing.reading import RunReading, SheetFile, read_run
 
-from ..delivery_rules import DeliveryRules
+from ..delivery_rules import DeliveryRules, fastqs_name
 from ..delivery_states import override_key
 from ..delivery_work import StepInterrupted, StepProblem, Work
 from ..models.deliveries import StepKind
@@ -55,7 +55,7 @@ def convert_run(work: Work, rules: DeliveryRules) -> Figures:
         find_or_make = _made_before if os.path.lexists(final) else _make
         figures = find_or_make(final, work, reading, rules)
         _keep_sheet(work, _sheet_of(reading))
-        return figures
+        return figures | {"listing": list_folder(final).digest}  # clean-up removes nothing that came later
 
 
 def _keep_sheet(work: Work, sheet: SheetFile) -> None:
@@ -129,11 +129,6 @@ def _figures(final: Path, work: Work, reading: RunReading, verdict: Verdict) -> 
         "files": [asdict(file) for file in verdict.files],
         "bytes": sum(file.size for file in verdict.files),
     }
-
-
-def fastqs_name(conversion: int) -> str:
-    """The folder of a run's FASTQs: Unaligned, as converters call it; a later conversion has its number."""
-    return "Unaligned" if conversion == 1 else f"Unaligned_{conversion}"
 
 
 def _job(reading: RunReading, run: Path, output: Path, rules: DeliveryRules) -> ConversionJob:

@@ -19,6 +19,7 @@ from ..models.deliveries import StepKind
 from ..s3_clients import s3_client, s3_options
 from .common import step_problems
 from .convert import judged_files
+from .submit import add_step_where_something_follows
 
 
 def upload(work: Work, rules: DeliveryRules) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def upload(work: Work, rules: DeliveryRules) -> dict[str, Any]:
             )
         done += sum(file["size"] for file in files)
         uploaded.append(_uploaded(project, run.prefix(rules.s3.prefix), objects))
+    add_step_where_something_follows(work.delivery, uploaded, rules)
     return {
         "bucket": rules.s3.bucket,
         "bytes": sum(project["bytes"] for project in uploaded),
@@ -120,7 +122,8 @@ def _project_run(delivery: Delivery, project: str, prefix: str) -> ProjectRun:
 
 def _uploaded(project: str, prefix: str, objects: Iterable[Uploaded]) -> dict[str, Any]:
     rows = [
-        {"key": one.key, "size": one.size, "checksum": f"md5 {one.md5}", "version": one.version_id}
+        {"key": one.key, "size": one.size, "checksum": f"md5 {one.md5}", "crc32": one.crc32}
+        | {"version": one.version_id}
         for one in objects
     ]
     return {

@@ -26,8 +26,9 @@ from django.views.decorators.http import require_POST, require_safe
 from kombu.exceptions import OperationalError
 
 from seqauto import decisions
-from seqauto.delivery_rules import real_folder
+from seqauto.delivery_rules import real_folder, rules_of_settings
 from seqauto.filters import DeliveryFilter
+from seqauto.log_shipping import log_copy
 from seqauto.models import Delivery, DeliveryStep, IncomingFolder, SequencingRun
 from seqauto.models.deliveries import NEEDS_A_PERSON, DeliveryState, StepKind, StepState
 from seqauto.tables import DeliveryTable, show_page
@@ -71,6 +72,7 @@ def deliveries(request: HttpRequest) -> HttpResponse:
         "live": _live_part(reverse("deliveries_live"), mark, (row.record for row in table.paginated_rows)),
         "totals": totals,
         "folders": _incoming_folders(),
+        "log_copy": log_copy(rules_of_settings()),
         "in_need": in_need[:IN_NEED_AT_A_GLANCE],
         "not_watched": NOT_WATCHED,
         "more_in_need": len(in_need) > IN_NEED_AT_A_GLANCE,

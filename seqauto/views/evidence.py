@@ -182,6 +182,13 @@ def _files(value: Any) -> str:
     return f"{len(value):,}, {looks.size(total)}"
 
 
+def _submission(row: dict[str, Any]) -> str:
+    """`MUSCLE to AWS Batch, queue exomes, job 9a1f…`"""
+    to = "AWS Batch" if row.get("kind") == "batch" else _words(row.get("task"))
+    queue = _words(row.get("job_queue") or row.get("queue"))
+    return f"{_words(row.get('project'))} to {to}, queue {queue}, job {_words(row.get('receipt'))}"
+
+
 def _moment(value: Any) -> str:
     try:
         moment = parse_datetime(value) if isinstance(value, str) else None
@@ -207,6 +214,7 @@ KNOWN: dict[str, tuple[str, Callable[[Any], str]]] = {
     "bucket": ("Bucket", _words),
     "left_out": ("Left out", _words),
     "sheet_sha256": ("Sample sheet, SHA-256", _words),
+    "submissions": ("Handed over", lambda rows: "; ".join(map(_submission, _rows(rows))) or "nothing"),
     "folder": ("Folder", _words),
 }
 PATHS = {"folder", "sheet_sha256"}

@@ -6,9 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.decorators import permission_required, user_passes_test
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -19,8 +17,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from seqauto import scans as story
+from seqauto.audit import record
 from seqauto.filters import RunFilter
-from seqauto.models import Delivery, Message, SampleSheet, SequencingRun, SequencingSample
+from seqauto.models import AuditEntry, Delivery, Message, SampleSheet, SequencingRun, SequencingSample
 from seqauto.models.deliveries import StepState
 from seqauto.models.runs import RunState
 from seqauto.models.samples import DataState
@@ -237,9 +236,7 @@ def run_messages(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def run_history(request: HttpRequest, pk: int) -> HttpResponse:
     run = _run(pk)
-    entries = LogEntry.objects.filter(
-        content_type=ContentType.objects.get_for_model(SequencingRun), object_id=str(pk)
-    ).select_related("user")
+    entries = AuditEntry.objects.filter(kind=SequencingRun._meta.model_name, key=pk).newest_first()
     context = _run_context(request, run, "history") | {
         "entries": Paginator(entries, 50).get_page(request.GET.get("page")),
         "versions": run.sample_sheets.defer("content").select_related("scan"),
@@ -292,15 +289,6 @@ class FlagsForm(forms.ModelForm):
             if name in self.changed_data and self.initial[name] != self.cleaned_data[name]
         ]
 
-    def told(self) -> str:
-        """What changed, and why: `gold standard: no → yes. Reference for the kit.`"""
-        words = {True: "yes", False: "no"}
-        parts = [
-            f"{FLAGS[name][1]}: {words[self.initial[name]]} → {words[self.cleaned_data[name]]}"
-            for name in self.changed_flags()
-        ]
-        return f"{', '.join(parts)}. {self.cleaned_data['why']}"
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_only
@@ -317,7 +305,14 @@ def run_flags(request: PageRequest, pk: int) -> HttpResponse:
         if changed:
             # Only the flags: a scan may write the run's other fields at this moment.
             run.save(update_fields=[*changed, "updated_at"])
-            note(request, run, form.told())
+            record(
+                "run.flags",
+                run,
+                user=request.user,
+                before={FLAGS[name][1]: form.initial[name] for name in changed},
+                after={FLAGS[name][1]: form.cleaned_data[name] for name in changed},
+                reason=form.cleaned_data["why"],
+            )
     messages.success(request, "Flags saved." if changed else "No flag was changed.")
     return redirect(run)
 
@@ -325,11 +320,6 @@ def run_flags(request: PageRequest, pk: int) -> HttpResponse:
 def _flags_page(request: HttpRequest, run: SequencingRun, form: FlagsForm) -> HttpResponse:
     context = _run_context(request, run, "flags") | {"form": form}
     return render(request, "runs/flags.html", context, status=422 if form.errors else 200)
-
-
-def note(request: PageRequest, run: SequencingRun, text: str) -> None:
-    """Leave an audit row: who did what to the run, when and why."""
-    LogEntry.objects.log_actions(request.user.id, [run], CHANGE, text, single_object=True)
 
 
 @require_POST
@@ -341,8 +331,15 @@ def run_rescan(request: PageRequest, pk: int) -> HttpResponse:
         messages.error(request, f"The run was not marked for a rescan. {refusal}")
         return redirect(run)
     with transaction.atomic():
+        was_asked_for = not run.fingerprint
         story.request_rescan(run)
-        note(request, run, "Asked for a rescan.")
+        record(
+            "run.rescan",
+            run,
+            user=request.user,
+            before={"read anew by the next scan": was_asked_for},
+            after={"read anew by the next scan": True},
+        )
     messages.success(request, "The next scan reads this run anew.")
     ask_for_scan(request)
     return redirect(run)

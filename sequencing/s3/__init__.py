@@ -6,12 +6,15 @@ Begin at `upload.py`, which tells the story; `evidence.py` tells what counts as 
 from .bucket import abort_leftovers, check_bucket
 from .calls import Calls, Options, UploadProblem, client_settings
 from .names import META_NAME, ProjectRun, meta_bytes, meta_document, project_prefix
+from .proving import KnownObject, Look, prove_objects
 from .sending import Uploaded
 from .upload import Outgoing, upload_project
 
 __all__ = [
     "META_NAME",
     "Calls",
+    "KnownObject",
+    "Look",
     "Options",
     "Outgoing",
     "ProjectRun",
@@ -23,5 +26,6 @@ __all__ = [
     "meta_bytes",
     "meta_document",
     "project_prefix",
+    "prove_objects",
     "upload_project",
 ]

@@ -54,3 +54,14 @@ def judge(answer: Mapping[str, Any], ours: Digests, *, server_checks: bool) -> t
     if server_checks and is_whole and (crc32 := answer.get("ChecksumCRC32")):
         return ("same" if crc32 == ours.crc32_base64 else "other"), "crc32"
     return "unknown", "read_back"
+
+
+def same_as_known(answer: Mapping[str, Any], md5: str, crc32: str) -> bool:
+    """Whether HeadObject's answer proves an object by what was known of it when it was uploaded.
+
+    `crc32` in base64, "" where its server had not shown that it checks them. False asks for reading it back.
+    """
+    if str(answer.get("ETag", "")).strip('"').lower() == md5:
+        return True
+    is_whole = answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+    return bool(crc32) and is_whole and answer.get("ChecksumCRC32") == crc32

@@ -29,6 +29,7 @@ class Uploaded:
     version_id: str  # "" where the bucket keeps no versions
     proof: Proof
     already_there: bool  # from an earlier try, or from one whose answer was lost
+    crc32: str = ""  # base64; only where the server has shown that it checks them
 
 
 class Transfer:
@@ -196,7 +197,8 @@ class Sender:
         if verdict == "other":
             raise conflict(self.calls, key, "holds something else than our file")
         etag, version = str(answer.get("ETag", "")).strip('"'), str(answer.get("VersionId", ""))
-        return Uploaded(key, ours.size, ours.md5, etag, version, proof, already_there=not written)
+        crc32 = ours.crc32_base64 if self.server_checks else ""
+        return Uploaded(key, ours.size, ours.md5, etag, version, proof, not written, crc32)
 
     def _look_at(self, key: str) -> dict[str, Any]:
         try:
@@ -206,19 +208,21 @@ class Sender:
 
     def _read_back(self, key: str, ours: Digests) -> Verdict:
         """A connection that breaks is tried again."""
-        found = self.calls.retry("get_object", lambda: self._digest_of(key))
+        found = self.calls.retry("get_object", lambda: digest_of(self.calls, key))
         return "same" if found == (ours.size, ours.md5) else "other"
 
-    def _digest_of(self, key: str) -> tuple[int, str]:
-        answer = self.calls.ask_once("get_object", Key=key)
-        md5, size = hashlib.md5(usedforsecurity=False), 0
-        with self.calls.plain_words("get_object"), closing(answer["Body"]) as body:
-            for chunk in body.iter_chunks(_READ_BACK_BYTES):
-                if self.calls.halt.is_set():
-                    raise stopped()
-                md5.update(chunk)
-                size += len(chunk)
-        return size, md5.hexdigest()
+
+def digest_of(calls: Calls, key: str) -> tuple[int, str]:
+    """Read an object back: its bytes and its MD5. Raises Passing too."""
+    answer = calls.ask_once("get_object", Key=key)
+    md5, size = hashlib.md5(usedforsecurity=False), 0
+    with calls.plain_words("get_object"), closing(answer["Body"]) as body:
+        for chunk in body.iter_chunks(_READ_BACK_BYTES):
+            if calls.halt.is_set():
+                raise stopped()
+            md5.update(chunk)
+            size += len(chunk)
+    return size, md5.hexdigest()
 
 
 def unverified(calls: Calls, key: str, what: str) -> UploadProblem:

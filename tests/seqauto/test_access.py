@@ -22,20 +22,31 @@ from django_celery_beat.models import (
 from page_rows import add_message, add_run, add_scan, add_sheet
 
 from seqauto.admin import OwnedByDeliveries, OwnedByScans
-from seqauto.models import Delivery, Experiment, IncomingFolder, ScanLease, ScanRoot, Sequencer, SequencingRun
+from seqauto.models import (
+    AuditEntry,
+    Delivery,
+    Experiment,
+    IncomingFolder,
+    ScanLease,
+    ScanRoot,
+    Sequencer,
+    SequencingRun,
+    Submission,
+)
 from seqauto.models.deliveries import DeliveryState, StepKind
 
 pytestmark = pytest.mark.django_db
 
-EVERYONE = {"anonymous", "plain", "operator", "deliverer", "staff", "superuser"}
+EVERYONE = {"anonymous", "plain", "operator", "deliverer", "auditor", "staff", "superuser"}
 USERS = EVERYONE - {"anonymous"}
 SCANNERS = {"operator", "superuser"}
 DELIVERERS = {"deliverer", "superuser"}
+AUDITORS = {"auditor", "superuser"}
 STAFF = {"staff", "superuser"}
 SUPERUSER = {"superuser"}
 NOBODY: set[str] = set()
 #: Not refused but redirected to the admin's index, where the login form waits.
-SENT_AWAY = {"plain", "operator", "deliverer"}
+SENT_AWAY = {"plain", "operator", "deliverer", "auditor"}
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,8 @@ MATRIX = {
     "delivery_deliver_now": Rule(NOBODY, DELIVERERS),
     "delivery_convert_again": Rule(NOBODY, DELIVERERS),
     "messages": Rule(USERS),
+    "audit": Rule(AUDITORS),
+    "audit_export": Rule(AUDITORS),
     "admin:index": Rule(STAFF, STAFF),
     "admin:login": Rule(EVERYONE, EVERYONE),
     "admin:logout": Rule(SENT_AWAY, USERS),
@@ -149,11 +162,13 @@ def clients() -> dict[str, Client]:
         "plain": User.objects.create_user("plain"),
         "operator": User.objects.create_user("operator"),
         "deliverer": User.objects.create_user("deliverer"),
+        "auditor": User.objects.create_user("auditor"),
         "staff": User.objects.create_user("staff", is_staff=True),
         "superuser": User.objects.create_superuser("superuser"),
     }
     users["operator"].user_permissions.add(Permission.objects.get(codename="seqauto_scan_initiate"))
     users["deliverer"].user_permissions.add(Permission.objects.get(codename="seqauto_deliver"))
+    users["auditor"].user_permissions.add(Permission.objects.get(codename="view_auditentry"))
     clients = {"anonymous": Client()}
     for role, user in users.items():
         clients[role] = Client()
@@ -177,10 +192,15 @@ def rows(settings, tmp_path):
     SolarSchedule.objects.create(event="sunrise", latitude=0, longitude=0)
     ClockedSchedule.objects.create(clocked_time="2026-11-21T06:00Z")
     PeriodicTask.objects.create(name="task", task="task", interval=every_hour)
+    AuditEntry.objects.create(
+        who="anna", is_person=True, action="scan.start", kind="scan", name="SeqAuto Run 1"
+    )
     folder = tmp_path / f"scan_{scan.pk}"
     folder.mkdir()
     (folder / "fastq.tsv").write_text("")
-    return {"scan": scan, "run": run, "delivery": delivery_with_files(tmp_path)}
+    delivery = delivery_with_files(tmp_path)
+    Submission.objects.create(delivery=delivery, conversion=1, project="HAEM", kind="batch")
+    return {"scan": scan, "run": run, "delivery": delivery}
 
 
 def delivery_with_files(folder: Path) -> Delivery:

@@ -77,3 +77,23 @@ def test_converters_are_known_ones(settings, converters, expected):
 )
 def test_programs_are_of_known_converters(settings, programs, expected):
     assert ids(settings, CONVERTER_PROGRAMS=programs) == expected
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sources": {"days": 1}},
+        {"source": 21},
+        {"source": {"days": "21"}},
+        {"source": {"days": -1}},
+        {"backup": {"enabled": 1}},
+        {"fastqs": {"version": "2"}},
+    ],
+)
+def test_rules_of_the_clean_up_that_mean_nothing_are_named(settings, wrong):
+    assert ids(settings, CLEAN_UP_RULES=wrong) == ["seqauto.E030"]
+
+
+def test_rules_of_the_clean_up_may_say_what_is_otherwise(settings):
+    rules = {"source": {"days": 42, "proof_days": 10}, "backup": {"enabled": True}}
+    assert ids(settings, CLEAN_UP_RULES=rules) == []

@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 from child_processes import wait_until
-from delivering import deliver, delivery_of, land_run, look, rules_for, snapshot, state_of, step_of, work
+from delivering import (
+    deliver,
+    delivery_of,
+    events_of,
+    land_run,
+    look,
+    rules_for,
+    snapshot,
+    state_of,
+    step_of,
+)
 from delivering_faults import (
     HANG,
     begin_again,
@@ -86,22 +96,22 @@ def small_disk(tmp_path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def test_promise_10_a_full_backup_disk_waits_for_a_person_and_other_runs_go_on(rules, small_disk):
-    going_on = land_run(rules, number=1)
-    work(settle(rules)[:1], replace(rules, parallel=0))  # back up only
-    assert step_of(going_on, "back_up").state == StepState.DONE
+def test_promise_10_a_run_that_does_not_fit_waits_for_room_and_other_runs_go_on(rules, small_disk):
     full = replace(rules, backup_dir=small_disk)
     run = land_run(full, number=2)
     before = snapshot(run)
-    deliver(full)
-    step = failed(run, "back_up", "no_space")
-    assert str(small_disk) in step.error
-    assert "Make room" in step.remedy
-    assert no_bucket_only(going_on)
-    assert list(small_disk.iterdir()) == []
-    assert snapshot(run) == before
-    retry(run, rules)
+    for _ in range(3):
+        assert look(full) == []
+    waiting = delivery_of(run)
+    assert (waiting.state, step_of(run, "back_up").state) == (DeliveryState.DELIVERING, StepState.WAITING)
+    assert waiting.reason.startswith("Back up: Waits for room: needs 1.1 GB, ")
+    assert waiting.reason.endswith(f" free on {small_disk}.")
+    assert "by itself" in waiting.remedy
+    assert sum("Waits for room" in text for text in events_of(run)) == 1
+    assert (list(small_disk.iterdir()), snapshot(run)) == ([], before)
+    deliver(rules)
     assert no_bucket_only(run)
+    assert delivery_of(run).reason == step_of(run, "upload").error
 
 
 @pytest.mark.parametrize("kind", ["back_up", "convert"])

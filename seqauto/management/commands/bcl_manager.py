@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from seqauto import deliveries
 from seqauto.delivery_rules import DeliveryRules, amiss_with_folders, real_folder, rules_of_settings
+from seqauto.delivery_work import waiting_for_room
 from seqauto.log_shipping import ship_log
 from seqauto.models import Delivery, DeliveryStep, IncomingFolder
 from seqauto.models.deliveries import DeliveryState, StepState
@@ -77,7 +78,7 @@ class Command(BaseCommand):
                 self.stdout.write(json.dumps(summarise(rules)))
         if failed or (options["once"] and _amiss(rules)):
             raise CommandError(
-                "Failed steps or unreadable folders wait for a person: see the page Deliveries."
+                "Failed steps or folders wait for a person, or steps for room: see the page Deliveries."
             )
 
     def _watch(self, rules: DeliveryRules, *, once: bool, exit_on_error: bool) -> bool:
@@ -182,7 +183,8 @@ def _deliveries(rules: DeliveryRules) -> Any:
 def _is_at_rest(rules: DeliveryRules, begun: datetime) -> bool:
     """Whether every folder was looked at since, by whatever process, and nothing is in hand."""
     looked_at = IncomingFolder.objects.filter(path__in=rules.roots, looked_at__gte=begun)
-    is_in_hand = _deliveries(rules).filter(state__in=NOT_DONE_YET).exists()
+    in_hand = _deliveries(rules).filter(state__in=NOT_DONE_YET)
+    is_in_hand = in_hand.exclude(steps__in=waiting_for_room()).exists()
     return looked_at.count() == len(set(rules.roots)) and not is_in_hand
 
 
@@ -193,7 +195,8 @@ def _failed(rules: DeliveryRules, since: datetime | None = None) -> bool:
 
 def _amiss(rules: DeliveryRules) -> bool:
     folders = IncomingFolder.objects.filter(path__in=rules.roots).exclude(error="")
-    return _failed(rules) or folders.exists()
+    without_room = waiting_for_room().filter(delivery__in=_deliveries(rules))
+    return _failed(rules) or folders.exists() or without_room.exists()
 
 
 def summarise(rules: DeliveryRules) -> dict[str, Any]:
