@@ -190,7 +190,7 @@ def test_a_decision_tells_what_it_changed_and_nothing_else(client, superuser):
     assert entry.before == {"state": "waiting", "overrides": [], "step convert": "failed"}
     assert entry.after == {
         "state": "delivering",
-        "overrides": ["duplicate_index"],
+        "overrides": ["duplicate_index: This index is used by H-2211 in lane 1 already"],
         "step convert": "waiting",
     }
 
