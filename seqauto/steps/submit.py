@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ..audit import record
 from ..delivery_rules import DeliveryRules
+from ..delivery_states import override_key
 from ..delivery_work import StepInterrupted, StepProblem, Work
 from ..hooks import (
     SENDERS,
@@ -143,22 +144,22 @@ def _found_from_before(work: Work, submission: Submission, rules: DeliveryRules)
     if found:
         return found
     code = f"submitted_or_not_{submission.conversion}"
-    if is_forgotten(submission.asked_at, timezone.now()) and code not in work.delivery.overrides:
-        problem = f"Nobody knows any more whether the job of {submission.project} was submitted"
+    told = f"Nobody knows any more whether the job of {submission.project} was submitted"
+    problem = {
+        "severity": "error",
+        "code": code,
+        "message": told,
+        "remedy": _LOOK_YOURSELF,
+        "can_override": True,
+    }
+    is_overridden = override_key(problem) in work.delivery.overrides
+    if is_forgotten(submission.asked_at, timezone.now()) and not is_overridden:
         raise StepProblem(
             code,
-            f"{problem}: it was sent at {submission.asked_at:%Y-%m-%d %H:%M} UTC without an answer, and "
+            f"{told}: it was sent at {submission.asked_at:%Y-%m-%d %H:%M} UTC without an answer, and "
             "AWS Batch lists ended jobs for a day only.",
             _LOOK_YOURSELF,
-            problems=[
-                {
-                    "severity": "error",
-                    "code": code,
-                    "message": problem,
-                    "remedy": _LOOK_YOURSELF,
-                    "can_override": True,
-                }
-            ],
+            problems=[problem],
         )
     return None
 
