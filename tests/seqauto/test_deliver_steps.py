@@ -533,7 +533,7 @@ def test_what_a_record_says_besides_what_converters_tell_is_not_taken(rules):
     path.write_text(json.dumps(record | {"folder": "/etc", "manifest": "/etc/passwd", "bytes": -1}))
     begin_again(run, "convert", rules)
     again = step_of(run, "convert").figures
-    assert again | {"listing": figures["listing"]} == figures  # the record is one of the files that are listed
+    assert again | {"listing": figures["listing"]} == figures  # the record is listed too
 
 
 def test_fastqs_of_base_calls_that_changed_since_are_not_taken_for_new_ones(rules):
