@@ -353,4 +353,4 @@ class HoldingTable(Plain):
             return looks.sign("idle", "held")
         if value is None:
             return looks.NOTHING
-        return "by its age now" if value <= timezone.now() else looks.day(timezone.localtime(value))
+        return "now, by its age" if value <= timezone.now() else looks.day(timezone.localtime(value))

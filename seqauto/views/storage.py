@@ -59,6 +59,7 @@ def storage(request: HttpRequest) -> HttpResponse:
         "running": running,
         "short": [run for run in running if run.fits is False],
         "releases": _releases(rules, when),
+        "now": now,
         "table": HoldingTable([_row(run, when) for run in shown]),
         "older": shown[-1].pk if len(page) > RUNS_A_PAGE else None,
         "is_first_page": not below,

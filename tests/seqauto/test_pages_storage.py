@@ -149,7 +149,7 @@ def test_what_was_removed_is_held_no_more(client):
         delivery=delivery, target=Target.FASTQS, path="/fastq/run", state=RemovalState.REMOVED
     )
     said = page(client).partition("What each run holds")[2]
-    assert "14 GB 14 GB – 28 GB by its age now" in said
+    assert "14 GB 14 GB – 28 GB now, by its age" in said
 
 
 def test_a_held_run_says_so(client):
