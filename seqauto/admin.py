@@ -9,9 +9,14 @@ from .models import (
     Delivery,
     DeliveryEvent,
     DeliveryStep,
+    DiskReading,
     Experiment,
+    Hold,
     IncomingFolder,
     Message,
+    Proof,
+    Proving,
+    Removal,
     SampleSheet,
     Scan,
     ScanLease,
@@ -194,6 +199,49 @@ class SubmissionAdmin(OwnedByScans):
     list_filter = ["kind", "project"]
     list_select_related = ["delivery"]
     search_fields = ["delivery__name", "receipt"]
+
+
+@admin.register(Hold)
+class HoldAdmin(OwnedByScans):
+    """Read only: people hold and release on the page Safe to delete, which tells the audit."""
+
+    list_display = ["delivery", "user_name", "reason", "until", "created_at", "released_at"]
+    list_select_related = ["delivery"]
+    search_fields = ["delivery__name"]
+
+
+@admin.register(Proof)
+class ProofAdmin(OwnedByScans):
+    list_display = ["delivery", "what", "is_good", "bytes", "at"]
+    list_filter = ["what", "is_good"]
+    list_select_related = ["delivery"]
+    search_fields = ["delivery__name"]
+
+
+@admin.register(Proving)
+class ProvingAdmin(OwnedByScans):
+    list_display = ["__str__", "worker", "started_at", "done", "total"]
+    list_select_related = ["delivery"]
+
+
+@admin.register(Removal)
+class RemovalAdmin(OwnedByScans):
+    """Read only: certificates are kept for ever. Their manifests are downloaded from their pages."""
+
+    list_display = ["delivery", "target", "state", "bytes", "proposed_by", "proposed_at", "ended_at"]
+    list_filter = ["state", "target"]
+    list_select_related = ["delivery"]
+    search_fields = ["delivery__name"]
+    exclude = ["manifest"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Removal]:
+        return super().get_queryset(request).defer("manifest")
+
+
+@admin.register(DiskReading)
+class DiskReadingAdmin(OwnedByScans):
+    list_display = ["path", "at", "free", "total"]
+    list_filter = ["path"]
 
 
 @admin.register(AuditEntry)

@@ -6,7 +6,7 @@ A disk or an S3 that fails leaves its facts unknown; a database that fails raise
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -27,9 +28,9 @@ from sequencing.s3.calls import Calls
 
 from .clean_up_rules import CleanUpRules
 from .gates import BACKUP, FASTQS, FROM_THE_DATABASE, SOURCE, Facts, Seen, gates
-from .holds import holding
+from .holds import holds_at
 from .incoming import looks_of
-from .models import Delivery, DeliveryStep, IncomingFolder, Proof, Removal
+from .models import Delivery, DeliveryStep, Hold, IncomingFolder, Proof, Removal
 from .models.clean_up import RemovalState
 from .models.deliveries import DeliveryState, StepKind, StepState
 from .s3_clients import s3_client, s3_options
@@ -89,7 +90,7 @@ def survey(
     delivery = Delivery.objects.annotate(now=Now()).get(pk=delivery.pk)
     now = delivery.now
     steps = _steps(delivery)
-    facts = _from_the_database(delivery, steps, now)
+    facts = _from_the_database(delivery, steps, _records([delivery], now), now)
     judged = gates(facts, rules.rules[target], now)
     if any(not gate.passed for gate in judged if gate.name in FROM_THE_DATABASE):
         return Survey(facts, now)
@@ -97,6 +98,37 @@ def survey(
 
 
 # ---- the database ----
+
+
+def known(deliveries: Sequence[Delivery], now: datetime) -> dict[int, Facts]:
+    """What the database alone knows of many deliveries, by primary key; prefetch their steps.
+
+    For pages, which wait for no disk and no network: what only a look would tell is not known.
+    """
+    records = _records(deliveries, now)
+    return {one.pk: _from_the_database(one, _steps(one), records, now) for one in deliveries}
+
+
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """What is written of deliveries in other tables: holds and last proofs by delivery, troubles by root."""
+
+    holds: Mapping[int, Hold]
+    proofs: Mapping[int, Proof]
+    troubles: Mapping[str, str]
+
+
+def _records(deliveries: Sequence[Delivery], now: datetime) -> _Records:
+    of = [delivery.pk for delivery in deliveries]
+    newest = Proof.objects.filter(delivery__in=of, what=Proof.What.BACKUP).order_by().values("delivery")
+    proofs = Proof.objects.filter(pk__in=newest.annotate(last=Max("pk")).values("last"))
+    disks = IncomingFolder.objects.filter(path__in={delivery.root for delivery in deliveries})
+    holds = holds_at(now).filter(delivery__in=of).order_by("created_at", "pk")
+    return _Records(
+        holds={hold.delivery_id: hold for hold in holds},
+        proofs={proof.delivery_id: proof for proof in proofs},
+        troubles={disk.path: disk.error for disk in disks.exclude(error="")},
+    )
 
 
 def _steps(delivery: Delivery) -> dict[str, DeliveryStep]:
@@ -109,16 +141,18 @@ def _figures(steps: Mapping[str, DeliveryStep], kind: str) -> Figures:
     return step.figures if step and step.state == StepState.DONE else {}
 
 
-def _from_the_database(delivery: Delivery, steps: Mapping[str, DeliveryStep], now: datetime) -> Facts:
+def _from_the_database(
+    delivery: Delivery, steps: Mapping[str, DeliveryStep], records: _Records, now: datetime
+) -> Facts:
     settle = steps.get(StepKind.SETTLE)
     backup, upload = _figures(steps, StepKind.BACK_UP), _figures(steps, StepKind.UPLOAD)
     backed_up_at = _moment(backup.get("verified_at"))
     uploads = [_moment(project.get("uploaded_at")) for project in upload.get("projects", ())]
-    verified, verified_at = _backup_verified(delivery, backed_up_at)
+    verified, verified_at = _backup_verified(records.proofs.get(delivery.pk), backed_up_at)
     return Facts(
         delivered=_delivered(delivery),
-        idle=_idle(delivery, steps),
-        unheld=_unheld(delivery, now),
+        idle=_idle(delivery, steps, records.troubles.get(delivery.root, "")),
+        unheld=_unheld(delivery, records.holds.get(delivery.pk)),
         converted=_converted(delivery, _figures(steps, StepKind.CONVERT)),
         uploaded=_uploaded(_figures(steps, StepKind.CONVERT), upload),
         backup_verified=verified,
@@ -148,7 +182,7 @@ def _delivered(delivery: Delivery) -> Seen:
 _OF_EVERY_RUN = (StepKind.SETTLE, StepKind.BACK_UP, StepKind.CONVERT, StepKind.UPLOAD)
 
 
-def _idle(delivery: Delivery, steps: Mapping[str, DeliveryStep]) -> Seen:
+def _idle(delivery: Delivery, steps: Mapping[str, DeliveryStep], trouble: str) -> Seen:
     open_steps = [f"{step.get_kind_display()}: {step.get_state_display()}" for step in steps.values()
                   if step.state != StepState.DONE]  # fmt: skip
     missing = [kind.label for kind in _OF_EVERY_RUN if kind not in steps]
@@ -156,14 +190,12 @@ def _idle(delivery: Delivery, steps: Mapping[str, DeliveryStep]) -> Seen:
         return Seen(False, f"Not done: {', '.join(open_steps + missing)}.")
     if delivery.needs_a_person:
         return Seen(False, f"It waits for a person: {delivery.reason}")
-    disk = IncomingFolder.objects.filter(path=delivery.root).exclude(error="").first()
-    return Seen(False, disk.error) if disk else Seen(True, "Every step is done.")
+    return Seen(False, trouble) if trouble else Seen(True, "Every step is done.")
 
 
-def _unheld(delivery: Delivery, now: datetime) -> Seen:
+def _unheld(delivery: Delivery, hold: Hold | None) -> Seen:
     if delivery.is_held:
         return Seen(False, "The delivery is on hold.")
-    hold = holding(delivery, now).first()
     if hold is None:
         return Seen(True, "No hold.")
     until = f" until {hold.until:%Y-%m-%d}" if hold.until else ""
@@ -209,9 +241,9 @@ def _has_meta(project: Figures) -> bool:
     return any(one["key"].endswith(f"/{META_NAME}") for one in project.get("objects", ()))
 
 
-def _backup_verified(delivery: Delivery, backed_up_at: datetime | None) -> tuple[Seen, datetime | None]:
+def _backup_verified(newest: Proof | None, backed_up_at: datetime | None) -> tuple[Seen, datetime | None]:
     """The newest word on the backup: read again since, or read back when it was made."""
-    proof = _newest_proof(delivery, Proof.What.BACKUP, backed_up_at)
+    proof = _since(newest, backed_up_at)
     if proof:
         said = f"Read again on {proof.at:%Y-%m-%d %H:%M}: "
         said += f"{proof.bytes:,} bytes as in the manifest." if proof.is_good else _some(proof.differences)
@@ -225,7 +257,10 @@ def _backup_verified(delivery: Delivery, backed_up_at: datetime | None) -> tuple
 
 def _newest_proof(delivery: Delivery, what: str, made_at: datetime | None) -> Proof | None:
     """The last proof of what was made at that time; those of what stood there before count no more."""
-    proof = delivery.proofs.filter(what=what).order_by("-pk").first()
+    return _since(delivery.proofs.filter(what=what).order_by("-pk").first(), made_at)
+
+
+def _since(proof: Proof | None, made_at: datetime | None) -> Proof | None:
     return proof if proof and (made_at is None or proof.at >= made_at) else None
 
 

@@ -20,10 +20,13 @@ class HoldRefused(Exception):
     """A hold that cannot be placed or released as things stand, in a sentence for people."""
 
 
+def holds_at(now: datetime) -> QuerySet[Hold]:
+    """The holds that count now, of all deliveries; `until` is a hold's last day, in UTC."""
+    return Hold.objects.filter(Q(until=None) | Q(until__gte=now.date()), released_at=None)
+
+
 def holding(delivery: Delivery, now: datetime) -> QuerySet[Hold]:
-    """The holds that count now; `until` is a hold's last day, in UTC."""
-    in_time = Q(until=None) | Q(until__gte=now.date())
-    return delivery.holds.filter(in_time, released_at=None)
+    return holds_at(now).filter(delivery=delivery)
 
 
 def place(delivery: Delivery, user: User, reason: str, until: date | None = None) -> Hold:

@@ -104,7 +104,8 @@ def read_disks(rules: DeliveryRules) -> None:
 def _write(disks: Iterable[Disk]) -> None:
     now = timezone.now()
     DiskReading.objects.bulk_create(
-        DiskReading(path=disk.path, at=now, total=disk.total, free=disk.free) for disk in disks
+        DiskReading(path=disk.path, folders=list(disk.folders), at=now, total=disk.total, free=disk.free)
+        for disk in disks
     )
 
 

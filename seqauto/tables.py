@@ -5,6 +5,7 @@ from typing import Any
 import django_tables2 as tables
 from django.core.paginator import EmptyPage
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from .models import AuditEntry, Delivery, Message, Scan, SequencingRun
@@ -321,3 +322,35 @@ class AuditTable(Plain):
 
     def render_reason(self, value: str) -> str:
         return format_html('<div class="prose">{}</div>', looks.printable(value))
+
+
+class SizeColumn(NumberColumn):
+    def render(self, value: int) -> str:
+        return looks.size(value)
+
+
+class HoldingTable(Plain):
+    """What each run holds on this server; of rows as the page makes them."""
+
+    run = tables.Column(attrs={"td": {"class": "run"}})
+    source = SizeColumn("Run folder")
+    backup = SizeColumn("Backup")
+    fastqs = SizeColumn("FASTQs")
+    sum = SizeColumn("In all")
+    may_go = tables.Column(attrs=_labelled("May go"), verbose_name="May go", empty_values=())
+
+    class Meta(Plain.Meta):
+        orderable = False
+        empty_text = "No run yet. Each will stand here with what it holds where."
+
+    def render_run(self, value: Delivery) -> str:
+        return format_html(
+            '<a href="{}" class="mono">{}</a>', value.get_absolute_url(), looks.printable(value.name)
+        )
+
+    def render_may_go(self, value: Any, record: Any) -> str:
+        if record["is_held"]:
+            return looks.sign("idle", "held")
+        if value is None:
+            return looks.NOTHING
+        return "now, by its age" if value <= timezone.now() else looks.day(timezone.localtime(value))

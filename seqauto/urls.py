@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from .views import audit, deliveries, messages, runs, scans
+from .views import audit, clean_up, deliveries, messages, runs, scans, storage
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="scans", http_method_names=["get", "head"]), name="home"),
@@ -37,6 +37,16 @@ urlpatterns = [
     path(
         "deliveries/<int:pk>/convert-again/", deliveries.delivery_convert_again, name="delivery_convert_again"
     ),
+    path("clean-up/", clean_up.clean_up, name="clean_up"),
+    path("clean-up/hold/", clean_up.clean_up_hold, name="clean_up_hold"),
+    path("clean-up/<int:pk>/", clean_up.clean_up_removal, name="clean_up_removal"),
+    path("clean-up/<int:pk>/manifest/", clean_up.clean_up_manifest, name="clean_up_manifest"),
+    path("clean-up/<int:pk>/propose/", clean_up.clean_up_propose, name="clean_up_propose"),
+    path("clean-up/<int:pk>/approve/", clean_up.clean_up_approve, name="clean_up_approve"),
+    path("clean-up/<int:pk>/withdraw/", clean_up.clean_up_withdraw, name="clean_up_withdraw"),
+    path("clean-up/<int:pk>/go-on/", clean_up.clean_up_go_on, name="clean_up_go_on"),
+    path("clean-up/holds/<int:pk>/release/", clean_up.clean_up_release, name="clean_up_release"),
+    path("storage/", storage.storage, name="storage"),
     path("messages/", messages.messages, name="messages"),
     path("audit/", audit.audit, name="audit"),
     path("audit/export.csv", audit.audit_export, name="audit_export"),

@@ -139,6 +139,7 @@ class DiskReading(models.Model):
     """Free space of a disk at one moment."""
 
     path = models.CharField(max_length=500)
+    folders = models.JSONField(default=list, blank=True, help_text="Of the settings, that lie on it.")
     at = models.DateTimeField(default=timezone.now)
     total = models.PositiveBigIntegerField()
     free = models.PositiveBigIntegerField(help_text="For SeqAuto's user.")

@@ -16,7 +16,7 @@ from .looks import NOTHING, printable
 register = template.Library()
 
 #: The page of what an entry tells of, by its kind.
-PAGES = {"delivery": "delivery", "sequencingrun": "run", "scan": "scan"}
+PAGES = {"delivery": "delivery", "sequencingrun": "run", "scan": "scan", "removal": "clean_up_removal"}
 LONGEST_VALUE = 200
 
 

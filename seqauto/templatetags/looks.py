@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from seqauto.models import SequencingFile, SequencingRun
+from seqauto.models import Removal, SequencingFile, SequencingRun
+from seqauto.models.clean_up import RemovalState
 from seqauto.models.deliveries import DeliveryState, StepState
 from seqauto.models.runs import RunState
 from seqauto.models.samples import DataState
@@ -84,6 +85,15 @@ LOOKS: dict[type[TextChoices], dict[str, str]] = {  # by type: members that spel
         StepState.DONE: "ok",
         StepState.FAILED: "bad",
     },
+    RemovalState: {
+        RemovalState.PROPOSED: "wait",
+        RemovalState.APPROVED: "wait",
+        RemovalState.QUARANTINED: "wait",
+        RemovalState.REMOVING: "run",
+        RemovalState.REMOVED: "ok",
+        RemovalState.PUT_BACK: "idle",
+        RemovalState.STOPPED: "bad",
+    },
     Severity: {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.INFO: "info"},
 }
 
@@ -137,6 +147,11 @@ def run_state(run: SequencingRun) -> State:
     if state == RunState.INCOMPLETE:
         return state_of(state, f"{plural(run.files_missing, 'FASTQ')} missing")
     return state_of(state)
+
+
+@register.filter
+def removal_state(removal: Removal) -> State:
+    return state_of(RemovalState(removal.state))
 
 
 @register.filter

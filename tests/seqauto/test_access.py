@@ -25,8 +25,13 @@ from seqauto.admin import OwnedByDeliveries, OwnedByScans
 from seqauto.models import (
     AuditEntry,
     Delivery,
+    DiskReading,
     Experiment,
+    Hold,
     IncomingFolder,
+    Proof,
+    Proving,
+    Removal,
     ScanLease,
     ScanRoot,
     Sequencer,
@@ -37,16 +42,28 @@ from seqauto.models.deliveries import DeliveryState, StepKind
 
 pytestmark = pytest.mark.django_db
 
-EVERYONE = {"anonymous", "plain", "operator", "deliverer", "auditor", "staff", "superuser"}
+#: Roles that one permission makes.
+HAVING = {
+    "operator": "seqauto_scan_initiate",
+    "deliverer": "seqauto_deliver",
+    "auditor": "view_auditentry",
+    "holder": "seqauto_hold",
+    "cleaner": "seqauto_clean_up",
+    "approver": "seqauto_clean_up_approve",
+}
+EVERYONE = {"anonymous", "plain", *HAVING, "staff", "superuser"}
 USERS = EVERYONE - {"anonymous"}
 SCANNERS = {"operator", "superuser"}
 DELIVERERS = {"deliverer", "superuser"}
 AUDITORS = {"auditor", "superuser"}
+HOLDERS = {"holder", "superuser"}
+CLEANERS = {"cleaner", "superuser"}
+APPROVERS = {"approver", "superuser"}
 STAFF = {"staff", "superuser"}
 SUPERUSER = {"superuser"}
 NOBODY: set[str] = set()
 #: Not refused but redirected to the admin's index, where the login form waits.
-SENT_AWAY = {"plain", "operator", "deliverer", "auditor"}
+SENT_AWAY = {"plain", *HAVING}
 
 
 @dataclass(frozen=True)
@@ -89,6 +106,16 @@ MATRIX = {
     "delivery_release": Rule(NOBODY, DELIVERERS),
     "delivery_deliver_now": Rule(NOBODY, DELIVERERS),
     "delivery_convert_again": Rule(NOBODY, DELIVERERS),
+    "clean_up": Rule(USERS),
+    "clean_up_removal": Rule(USERS),
+    "clean_up_manifest": Rule(USERS),
+    "clean_up_hold": Rule(NOBODY, HOLDERS),
+    "clean_up_release": Rule(NOBODY, HOLDERS),
+    "clean_up_propose": Rule(NOBODY, CLEANERS),
+    "clean_up_approve": Rule(NOBODY, APPROVERS),
+    "clean_up_withdraw": Rule(NOBODY, CLEANERS),
+    "clean_up_go_on": Rule(NOBODY, CLEANERS),
+    "storage": Rule(USERS),
     "messages": Rule(USERS),
     "audit": Rule(AUDITORS),
     "audit_export": Rule(AUDITORS),
@@ -160,15 +187,12 @@ def test_promise_48_the_matrix_names_no_address_that_is_gone():
 def clients() -> dict[str, Client]:
     users = {
         "plain": User.objects.create_user("plain"),
-        "operator": User.objects.create_user("operator"),
-        "deliverer": User.objects.create_user("deliverer"),
-        "auditor": User.objects.create_user("auditor"),
+        **{role: User.objects.create_user(role) for role in HAVING},
         "staff": User.objects.create_user("staff", is_staff=True),
         "superuser": User.objects.create_superuser("superuser"),
     }
-    users["operator"].user_permissions.add(Permission.objects.get(codename="seqauto_scan_initiate"))
-    users["deliverer"].user_permissions.add(Permission.objects.get(codename="seqauto_deliver"))
-    users["auditor"].user_permissions.add(Permission.objects.get(codename="view_auditentry"))
+    for role, codename in HAVING.items():
+        users[role].user_permissions.add(Permission.objects.get(codename=codename))
     clients = {"anonymous": Client()}
     for role, user in users.items():
         clients[role] = Client()
@@ -200,7 +224,19 @@ def rows(settings, tmp_path):
     (folder / "fastq.tsv").write_text("")
     delivery = delivery_with_files(tmp_path)
     Submission.objects.create(delivery=delivery, conversion=1, project="HAEM", kind="batch")
-    return {"scan": scan, "run": run, "delivery": delivery}
+    hold = Hold.objects.create(delivery=delivery, user_name="anna", reason="A trial")
+    Proof.objects.create(delivery=delivery, what=Proof.What.BACKUP, is_good=True)
+    Proving.objects.get_or_create(pk=1)
+    removal = Removal.objects.create(delivery=delivery, target="source", path=delivery.path, manifest="file")
+    DiskReading.objects.create(path="/incoming", total=100, free=50)
+    return {
+        "scan": scan,
+        "run": run,
+        "delivery": delivery,
+        "clean_up_propose": delivery,
+        "clean_up_release": hold,
+        "clean_up": removal,
+    }
 
 
 def delivery_with_files(folder: Path) -> Delivery:
@@ -268,8 +304,9 @@ def test_promise_48_only_what_is_listed_is_allowed(name, clients, rows):
     for method, roles in {"GET": rule.read, "HEAD": rule.read, "POST": rule.post}.items():
         for role, client in clients.items():
             may_write = method == "POST" and role in roles
+            data = {"target": "source"} if name == "clean_up_propose" and may_write else {}
             with nullcontext() if may_write else nothing_is_written():
-                response = client.generic(method, address)
+                response = client.post(address, data) if data else client.generic(method, address)
             assert is_refused(response) == (role not in roles), (role, method, response.status_code)
             assert response.status_code < 500
 
