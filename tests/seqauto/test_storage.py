@@ -334,5 +334,5 @@ def test_bcl_manager_ends_once_only_room_is_waited_for(mount, tmp_path, children
     run = land_run(tight)
     command = bcl_manager(children, tight, "--once", "--json")
     assert command.returncode() == 1
-    assert "for room on a disk" in command.err
+    assert "steps for room" in command.err
     assert "Waits for room" in delivery_of(run).reason
