@@ -357,8 +357,9 @@ def test_a_task_that_a_crash_sends_twice_has_one_id(rules, celery_queue, monkeyp
 
 
 def test_a_broker_that_does_not_answer_is_a_problem_that_waits(rules, monkeypatch, admin_user):
-    monkeypatch.setattr(current_app.conf, "broker_url", "redis://127.0.0.1:1/0")
-    monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
+    # In this order: where no address for writing is set, it is that of the broker, and is put back as such.
+    for name in ("broker_write_url", "broker_url"):
+        monkeypatch.setattr(current_app.conf, name, "redis://127.0.0.1:1/0")
     rules = with_hooks(rules, **{"*": CELERY})
     run = land_run(rules)
     with monkeypatch.context() as patch:

@@ -378,7 +378,7 @@ def test_ten_thousand_files_and_a_thousand_folders_are_removed(run, root):
             (run / f"C{folder}.1" / f"s_{file}.bcl").touch()
     handles = len(os.listdir("/proc/self/fd"))
     assert remove(take(run, root), root, looks_like=always) == Removed(10_006, 510, 1004)
-    assert len(os.listdir("/proc/self/fd")) == handles
+    assert len(os.listdir("/proc/self/fd")) <= handles
 
 
 def test_a_removal_that_is_stopped_goes_on_later(run, root):
