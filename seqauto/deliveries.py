@@ -21,6 +21,7 @@ from .incoming import look_at, look_for_changes
 from .log_shipping import ship_log
 from .models.deliveries import DeliveryState
 from .steps import STEPS
+from .steps.common import step_problems
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ def work_on(step_id: int, rules: DeliveryRules, on_end: Callable[[], None] = lam
 def _do(work: Work, rules: DeliveryRules) -> None:
     try:
         figures = STEPS[work.step.kind](work, rules)
-        look_for_changes(work.delivery)  # of files that changed since the run settled nothing is done
+        with step_problems():  # a disk may fail here too
+            look_for_changes(work.delivery)  # of files that changed since the run settled nothing is done
         work.finish(figures, figures.pop("log", ""))
     except StepProblem as problem:
         if problem.code == "no_space" and storage.lacks_room(work.step, rules):

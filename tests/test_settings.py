@@ -205,3 +205,17 @@ def test_promise_51_tracebacks_keep_their_lines_and_are_inert():
     text = InertFormatter("%(message)s").format(record)
     assert "Traceback" in text.splitlines()[1]
     assert "\x1b" not in text
+
+
+def test_a_command_given_by_hand_never_delivers_with_the_folders_of_the_demo(tmp_path):
+    """`make run` was here before, and its demo lies in the same place."""
+    for name in ("incoming", "backup", "fastqs"):
+        (tmp_path / "demo_delivery" / name).mkdir(parents=True)
+    (tmp_path / "own").mkdir()
+    own = {"DJANGO_SETTINGS_MODULE": "settings.local", "SEQAUTO_VAR_DIR": str(tmp_path)}
+    manage("migrate", "-v0", **own)
+    result = manage("bcl_manager", str(tmp_path / "own"), "--once", **own)
+    assert result.returncode == 1
+    assert all(
+        f"{name} is needed" in result.stderr for name in ("--backup-dir", "--fastq-dir", "--s3-fastq-bucket")
+    )

@@ -56,6 +56,13 @@ def test_it_refuses_a_folder_that_is_not_there(folders, name):
     assert refusal(**folders) == f"The {NAMES[name]} {folders[name]} is not there."
 
 
+@pytest.mark.parametrize("option", ["--backup-dir=", "--fastq-dir=", ""])
+def test_it_refuses_a_folder_without_a_name_as_an_unset_variable_gives(folders, option):
+    """It would be the folder that the command was given in."""
+    with pytest.raises(CommandError, match="name of a folder is empty"):
+        call_command("bcl_manager", *([str(folders["incoming"]), option] if option else [""]), "--once")
+
+
 NAMES = {"incoming": "incoming folder", "backup": "backup folder", "fastq": "FASTQ folder"}
 
 

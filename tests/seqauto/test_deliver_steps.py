@@ -39,6 +39,7 @@ from seqauto import decisions, deliveries
 from seqauto.decisions import DecisionRefused
 from seqauto.models.deliveries import DeliveryState, StepState
 from sequencing.demo import DemoSample
+from sequencing.disk import DiskError
 
 pytestmark = pytest.mark.django_db
 
@@ -684,3 +685,46 @@ def test_a_sheet_that_was_corrected_after_the_backup_is_kept_beside_it(rules):
     (kept,) = rules.backup_dir.glob(f"{run.name}.SampleSheet.*.csv")
     assert kept.read_bytes() == good
     assert before.items() <= snapshot(rules.backup_dir).items()
+
+
+def test_a_run_that_was_mended_as_its_remedy_says_is_backed_up_as_it_is_now(rules):
+    run = land_run(rules)
+    info = run / "RunInfo.xml"
+    good = info.read_bytes()
+    info.write_text("<RunInfo")
+    deliver(rules)
+    failed(run, "convert", "no_run_info")
+    info.write_bytes(good)
+    decisions.retry(delivery_of(run), None)
+    deliver(rules)
+    backup = Path(step_of(run, "back_up").figures["folder"])
+    assert step_of(run, "convert").state == StepState.DONE
+    assert (backup / "RunInfo.xml").read_bytes() == good
+    assert (rules.backup_dir / run.name / "RunInfo.xml").read_text() == "<RunInfo"
+
+
+def test_a_step_that_ends_well_on_a_run_that_changed_before_it_is_not_done(rules):
+    """Nobody has listed the run since: the step itself sees it at its end."""
+    run = land_run(rules)
+    look(rules)
+    (step,) = look(rules)
+    (run / "late.log").write_text("one more file")
+    assert deliveries.work_on(step, rules)
+    assert (state_of(run), step_of(run, "back_up").state) == (DeliveryState.SETTLING, StepState.WAITING)
+
+
+def test_a_disk_that_fails_when_a_step_has_ended_is_told_as_such(rules, monkeypatch):
+    run = land_run(rules)
+    look(rules)
+    (step,) = look(rules)
+
+    def fail(_delivery):
+        raise DiskError(f"{run}: Input/output error")
+
+    monkeypatch.setattr(deliveries, "look_for_changes", fail)
+    deliveries.work_on(step, rules)
+    assert "Input/output error" in failed(run, "back_up", "io_error").error
+    monkeypatch.undo()
+    decisions.retry(delivery_of(run), None)
+    deliver(rules)
+    assert step_of(run, "back_up").state == StepState.DONE

@@ -245,7 +245,8 @@ def test_a_conversion_is_not_begun_where_another_process_is_still_at_it(rules, m
         let_go(rules)
         slept.result()
     deliver(rules)
-    assert step_of(run, "convert").state == StepState.DONE
+    # Once more at most: where the first was stopped before its FASTQs had their name.
+    assert (starts(rules) <= 2, step_of(run, "convert").state) == (True, StepState.DONE)
 
 
 # ---- runs that change, and the end of a process ----
