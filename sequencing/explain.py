@@ -11,35 +11,49 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from .checking import TOOLS, Finding, FullCheck, LaneIndexes, Orientation
 from .compare import Comparison, FileRecord, compare
 from .expected import RunFacts, SampleKey, expected_files, sample_key
 from .illumina.errors import Problem, shown
-from .illumina.run_info import RunInfo
 from .illumina.run_name import RunName
 from .illumina.sample_sheet import Sample, SampleSheet
 from .illumina.summary import summarise_problem, summarise_run_info, summarise_run_parameters, summarise_sheet
-from .layout import FILE_TYPES, FoundFile, choose_metadata, converter_layout, recognise_layout
+from .layout import FILE_TYPES, FoundFile, choose_metadata, recognise_layout
 from .reading import RunReading, read_run
 from .run_problems import problems_of_run
-from .sheet_and_run import problems_of_sheet_on_run
 
 Explained = dict[str, Any]
 
 
-def explain_sheet(sheet: SampleSheet, run_info: RunInfo | None = None) -> Explained:
-    """Say what a sheet says; with its run also how it fits, and which FASTQs each converter makes of it."""
-    explained = summarise_sheet(sheet) | {"samples": [_sample(sample) for sample in sheet.samples]}
-    if run_info is not None:
-        fit = [summarise_problem(problem) for problem in problems_of_sheet_on_run(sheet, run_info)]
-        explained["warnings"] += fit
-        explained["run_info"] = summarise_run_info(run_info)
-        explained["expected_fastqs"] = {
-            tool: [
-                file.path for file in expected_files(RunFacts(run_info, sheet), converter_layout(tool, sheet))
-            ]
-            for tool in ("bcl-convert", "bcl2fastq")
-        }
-    return explained
+def explain_sheet(sheet: SampleSheet) -> Explained:
+    """Say what a sheet says."""
+    return summarise_sheet(sheet) | {"samples": [_sample(sample) for sample in sheet.samples]}
+
+
+def explain_check(check: FullCheck) -> Explained:
+    """Say what a sheet says and what was found in it, and which FASTQs each converter makes of it.
+
+    Each problem says in `refused_by` which converters refuse the sheet because of it. Without RunInfo.xml the
+    FASTQs stand under `likely_fastqs`, for they rest on what `assumed` says.
+    """
+    explained = explain_sheet(check.sheet) | {"verdict": check.verdict}
+    for severity in ("error", "warning"):
+        explained[f"{severity}s"] = [
+            summarise_finding(finding) for finding in check.findings if finding.problem.severity == severity
+        ]
+    explained["starts"] = {tool: check.starts(tool) for tool in TOOLS}
+    explained["indexes"] = [_lane(lane) for lane in check.lanes]
+    explained["index2_direction"] = _orientation(check.orientation)
+    fastqs = {tool: [file.path for file in check.fastqs(tool)] for tool in TOOLS}
+    if check.run_info is None:
+        return explained | {"likely_fastqs": fastqs, "assumed": check.assumed}
+    return explained | {"run_info": summarise_run_info(check.run_info), "expected_fastqs": fastqs}
+
+
+def summarise_finding(finding: Finding) -> Explained:
+    """Return a problem as `summarise_problem` does, with its file where that is not the sheet."""
+    file = {"file": finding.file} if finding.file else {}
+    return file | summarise_problem(finding.problem) | {"refused_by": list(finding.refused_by)}
 
 
 def explain_run(
@@ -157,6 +171,40 @@ def _sample(sample: Sample) -> Explained:
         "indexes": [[row.index, row.index2] for row in sample.rows],
         "failed": sample.failed,
         "fastqs_can_be_expected": sample.is_safe,
+    }
+
+
+def _lane(lane: LaneIndexes) -> Explained:
+    return {
+        "lanes": list(lane.lanes),
+        "n_index_pairs": len(lane.barcodes),
+        "lengths": [[*lengths, count] for lengths, count in lane.lengths],
+        "no_sequences": [row for row, _text in lane.no_sequences],
+        "least_distance": lane.least,
+        "n_collisions": len(lane.collisions),
+        "has_more_collisions": lane.has_more,
+        "closest": [
+            {
+                "rows": [pair.first.row, pair.second.row],
+                "distance": [pair.distance, pair.distance2],
+                "collides": pair.collides,
+            }
+            for pair in lane.closest
+        ],
+        "not_compared": lane.not_compared or None,
+    }
+
+
+def _orientation(orientation: Orientation | None) -> Explained | None:
+    if orientation is None:
+        return None
+    return {
+        "written": orientation.written or None,
+        "known": orientation.known,
+        "count": orientation.count,
+        "sets": list(orientation.sets),
+        "wanted": {tool: direction or None for tool, direction in orientation.wanted.items()},
+        "because": orientation.because or None,
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .illumina.errors import Problem, shown
 from .illumina.run_info import RunInfo
-from .illumina.sample_sheet import SampleRow, SampleSheet
+from .illumina.sample_sheet import SampleRow, SampleSheet, both_indexes
 
 
 def problems_of_sheet_on_run(sheet: SampleSheet, run_info: RunInfo) -> list[Problem]:
@@ -35,8 +35,8 @@ def _indexes(sheet: SampleSheet, run_info: RunInfo) -> Iterator[Problem]:
     masked = bool(sheet.settings.get("OverrideCycles"))
     seen: dict[tuple[int, int], list[tuple[SampleRow, str]]] = {}
     for row in sheet.rows:
-        for which, index in enumerate(_index_pair(sheet, row)):
-            if index:
+        for which, index in enumerate(both_indexes(row, sheet.version)):
+            if _SEQUENCE(index):  # the names of index sets have no length
                 seen.setdefault((which, len(index)), []).append((row, index))
     for (which, length), rows in sorted(seen.items()):
         told = _length_problem(which, length, cycles, sheet.version == "v2" and not masked)
@@ -46,14 +46,6 @@ def _indexes(sheet: SampleSheet, run_info: RunInfo) -> Iterator[Problem]:
             others = f" (this row and {len(rows) - 1} more)" if len(rows) > 1 else ""
             column = ("index", "index2")[which]
             yield Problem("warning", code, message + others, remedy, row.row, column, shown(index))
-
-
-def _index_pair(sheet: SampleSheet, row: SampleRow) -> tuple[str, str]:
-    """CASAVA sheets write both indexes into one cell, with a dash between; index-set names have no length."""
-    index, index2 = row.index, row.index2
-    if sheet.version == "casava" and "-" in index and not index2:
-        index, _, index2 = index.partition("-")
-    return tuple(text if _SEQUENCE(text) else "" for text in (index, index2))  # type: ignore[return-value]
 
 
 _SEQUENCE = re.compile(r"[ACGTNacgtn]+").fullmatch

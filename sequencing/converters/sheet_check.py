@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sequencing.checking import collision_problems, lanes_of_sheet
 from sequencing.illumina.errors import Problem
 from sequencing.illumina.run_info import RunInfo
-from sequencing.illumina.sample_sheet import REFUSED_BY_CONVERTERS, SampleSheet
+from sequencing.illumina.sample_sheet import FAMILIES_READ, REFUSED_BY_CONVERTERS, SampleSheet
 from sequencing.sheet_and_run import problems_of_sheet_on_run
 
 from .job import Converter
 from .picard import plan_lanes, sheet_lanes, warnings_of
-
-_FAMILIES = {"bcl-convert": ("v1", "v2"), "bcl2fastq": ("v1",)}
 
 
 def check_sheet(sheet: SampleSheet, run_info: RunInfo, converter: Converter) -> tuple[Problem, ...]:
@@ -39,8 +38,11 @@ def _of_converter(sheet: SampleSheet, run_info: RunInfo, converter: Converter) -
         lanes = sheet_lanes(sheet) or range(1, (run_info.lane_count or 1) + 1)
         yield from plan_lanes(sheet, run_info, lanes)[1]
         yield from warnings_of(sheet, run_info)
-    elif sheet.version not in _FAMILIES[converter.name]:
+        return
+    for problem in collision_problems(lanes_of_sheet(sheet)):
+        yield replace(problem, severity="error")
+    if sheet.version not in FAMILIES_READ[converter.name]:
         family = "without sections" if sheet.version == "casava" else f"of version {sheet.version}"
-        remedy = f"Write a sheet of version {' or '.join(_FAMILIES[converter.name])}."
+        remedy = f"Write a sheet of version {' or '.join(FAMILIES_READ[converter.name])}."
         message = f"{converter.name} does not read sample sheets {family}"
         yield Problem("error", "sheet_family", message, remedy)

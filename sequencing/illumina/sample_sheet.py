@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 
 from .errors import Problem, shown
 from .safe_names import is_safe_id
-from .sheet_checks import REFUSED_BY_CONVERTERS, check_rows
-from .sheet_model import Sample, SampleRow, SampleSheet, Version
+from .sheet_checks import FAMILIES_READ, REFUSED_BY_CONVERTERS, check_rows
+from .sheet_model import Sample, SampleRow, SampleSheet, Version, both_indexes
 from .sheet_rows import SAMPLE_ID_HEADINGS, Columns, is_column_header, read_columns, read_row
 from .sheet_text import Line, column_key, decode_sheet, read_lines
 
 __all__ = [
+    "FAMILIES_READ",
     "REFUSED_BY_CONVERTERS",
     "Sample",
     "SampleRow",
     "SampleSheet",
+    "both_indexes",
     "is_safe_id",
     "meaningful_key",
     "parse_sample_sheet",

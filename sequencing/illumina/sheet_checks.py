@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from .errors import Problem, shown
-from .sheet_model import SampleRow
+from .sheet_model import SampleRow, Version, both_indexes
 from .sheet_rows import Columns
 
 REFUSED_BY_CONVERTERS = frozenset(
@@ -31,6 +31,9 @@ REFUSED_BY_CONVERTERS = frozenset(
         "unsafe_name",
     }
 )
+FAMILIES_READ: Mapping[str, tuple[Version, ...]] = {"bcl-convert": ("v1", "v2"), "bcl2fastq": ("v1",)}
+"""Which families of sheets each of Illumina's converters reads."""
+
 _SEQUENCE = re.compile(r"[ACGTN]*")
 _INDEX_SET = re.compile(r"SI-[A-Z0-9]{2,3}-[A-H][0-9]{1,2}")
 
@@ -45,8 +48,8 @@ def check_rows(
     yield from _check_lanes([row for row in rows if row.row not in bad_lanes])
     yield from _check_samples(rows, columns.name(columns.sample_id))
     names = (columns.name(columns.index), columns.name(columns.index2))
-    is_casava = columns.is_casava
-    indexes = [_sequences(row, is_casava) for row in rows]
+    version: Version = "casava" if columns.is_casava else ""
+    indexes = [both_indexes(row, version) for row in rows]
     yield from _check_sequences(rows, indexes, names)
     if columns.has_index:
         yield from _check_missing_indexes(rows, names)
@@ -55,14 +58,6 @@ def check_rows(
     elif _lane_samples(rows)[1] > 1:
         message = "The sheet has several samples in a lane and no index column"
         yield Problem("warning", "missing_index", message, "Add the index of each sample.")
-
-
-def _sequences(row: SampleRow, is_casava: bool) -> tuple[str, str]:
-    """Return the two indexes. CASAVA sheets write both in one cell, with a dash between."""
-    if is_casava and not row.index2:
-        index, _, index2 = row.index.partition("-")
-        return index, index2
-    return row.index, row.index2
 
 
 def _check_lanes(rows: Sequence[SampleRow]) -> Iterator[Problem]:
@@ -100,7 +95,8 @@ def _check_sequences(
             if _INDEX_SET.fullmatch(text):
                 message = "This is the name of a 10x index set, not a sequence"
                 remedy = (
-                    "Convert with 10x's own program, or write the four sequences of the set on four rows."
+                    "Convert with 10x's own program, or write its sequences: those of a single-index set "
+                    "(SI-GA, SI-NA) on four rows, of a dual-index set (SI-TT, SI-TN) into index and index2."
                 )
                 yield _row_problem("index_set_name", message, remedy, row, column, text)
             else:

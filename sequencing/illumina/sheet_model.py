@@ -95,6 +95,14 @@ class SampleSheet:
         return tuple(_sample(number, tuple(of_one)) for number, of_one in enumerate(rows.values(), 1))
 
 
+def both_indexes(row: SampleRow, version: Version) -> tuple[str, str]:
+    """Return the two indexes of a row. CASAVA sheets write both in one cell, with a dash between."""
+    if version == "casava" and not row.index2:
+        index, _, index2 = row.index.partition("-")
+        return index, index2
+    return row.index, row.index2
+
+
 def _sample(number: int, rows: tuple[SampleRow, ...]) -> Sample:
     first = rows[0]
     lanes = {row.lane for row in rows}

@@ -81,7 +81,7 @@ def read_columns(number: int, cells: list[str], problems: list[Problem]) -> Colu
 
 def is_column_header(cells: list[str]) -> bool:
     """Whether the cells are the names of columns of samples."""
-    return any(column_key(cell) == "sampleid" for cell in cells if len(cell) < 20)
+    return any(column_key(cell) == "sampleid" for cell in cells if 8 <= len(cell) < 20)
 
 
 def read_row(line: Line, columns: Columns, problems: list[Problem]) -> SampleRow | None:

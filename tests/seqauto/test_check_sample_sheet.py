@@ -88,6 +88,48 @@ def test_with_the_run_it_says_which_fastqs_each_converter_makes(check):
     assert "FASTQs that bcl2fastq makes of it (4)" in check(GOOD, run_info=RUN_INFO)[1]
 
 
+def test_without_the_run_it_says_what_the_names_of_fastqs_rest_on(check):
+    _code, said = check(GOOD, "--json")
+    assert said["likely_fastqs"]["bcl2fastq"][0] == "P1/A1/Anna_S1_L001_R1_001.fastq.gz"
+    assert said["assumed"] == (
+        "Without RunInfo.xml: R1 and R2 are assumed; lane 1 stands for each lane of the flow cell."
+    )
+    assert "FASTQs that bcl-convert likely makes of it (4)\n  Without RunInfo.xml" in check(GOOD)[1]
+
+
+def test_the_second_line_is_the_verdict(check):
+    assert check(GOOD)[1].splitlines()[1] == "  The sheet is fine: 2 samples, 4 FASTQs in each lane."
+    assert check(GOOD, "--json")[1]["verdict"] == "The sheet is fine: 2 samples, 4 FASTQs in each lane."
+
+
+def test_what_converters_refuse_stands_apart_from_what_is_worth_a_look(check):
+    text = GOOD.replace("CCCCACGT", "ACGTACGA").replace("Sample_Project", "Sample_Project,index")
+    code, said = check(text, "--json")
+    assert (code, said["starts"]) == (0, {"bcl-convert": False, "bcl2fastq": False})
+    assert [(problem["code"], problem["refused_by"]) for problem in said["warnings"]] == [
+        ("index_collision", ["bcl-convert", "bcl2fastq"]),
+        ("duplicate_column", []),
+    ]
+    _code, shown = check(text)
+    assert shown.index("Refused by converters (1)") < shown.index("Warnings (1)")
+    assert "1 entry that converters refuse, 1 warning: bcl-convert and bcl2fastq would not start." in shown
+
+
+def test_it_tells_of_each_lane_which_indexes_can_be_confused_and_which_way_round_they_are(check):
+    text = GOOD.replace("CCCCACGT", "ACGTACGA").replace("TTTTTTTT", "CTCTCTAT")
+    _code, shown = check(text, run_info=RUN_INFO)
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    for line in (
+        "their lengths 8+8 bases: 2",
+        "least distance 1",
+        "pairs confusable 1",
+        "likely written forward (1 of 1 are Nextera indexes)",
+        "for bcl-convert reverse complement",
+        "because of the NextSeq 500/550",
+    ):
+        assert line in lines
+
+
 V2 = """[Header]
 FileFormatVersion,2
 [BCLConvert_Settings]

@@ -7,11 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from sequencing.checking import full_check
 from sequencing.disk import read_metadata
-from sequencing.explain import explain_sheet
-from sequencing.illumina.errors import FormatError, Problem
-from sequencing.illumina.run_info import RunInfo, parse_run_info
-from sequencing.illumina.sample_sheet import parse_sample_sheet
+from sequencing.explain import explain_check
+from sequencing.illumina.errors import Problem
 from sequencing.illumina.summary import summarise_problem
 
 from ..explained_text import sheet_lines
@@ -19,8 +18,9 @@ from ..explained_text import sheet_lines
 
 class Command(BaseCommand):
     help = (
-        "Says what a sample sheet says, and every error and warning with row, column and remedy. With "
-        "--run-info also whether it fits that run, and which FASTQs each converter makes of it. "
+        "Says what a sample sheet says, every error and warning with row, column and remedy, whether "
+        "converters would start, which indexes can be confused, and which FASTQs would come of it. With "
+        "--run-info also whether it fits that run. The page “Check a sample sheet” says the same. "
         "Ends with 1 where there is an error: the sheet, or the RunInfo.xml given, cannot be used."
     )
     requires_system_checks: list[str] = []
@@ -42,20 +42,18 @@ class Command(BaseCommand):
 
 
 def check_sheet(path: str, run_info_path: str | None) -> dict[str, Any]:
-    run_info, run_info_problems = _read_run_info(run_info_path) if run_info_path else (None, [])
-    try:
-        checked = explain_sheet(parse_sample_sheet(read_metadata(Path(path))), run_info)
-    except (OSError, ValueError) as error:
-        checked = {"errors": [_unreadable(path, error)], "warnings": []}
-    checked["errors"] = [*checked["errors"], *run_info_problems]
-    return {"path": path, **checked}
+    run_info, unreadable = _read(run_info_path) if run_info_path else (None, [])
+    sheet, sheet_unreadable = _read(path)
+    if sheet is None:
+        checked: dict[str, Any] = {"errors": sheet_unreadable, "warnings": []}
+    else:
+        checked = explain_check(full_check(sheet, run_info))
+    return {"path": path, **checked, "errors": [*checked["errors"], *unreadable]}
 
 
-def _read_run_info(path: str) -> tuple[RunInfo | None, list[dict[str, Any]]]:
+def _read(path: str) -> tuple[bytes | None, list[dict[str, Any]]]:
     try:
-        return parse_run_info(read_metadata(Path(path))), []
-    except FormatError as error:
-        return None, [{"file": path, **summarise_problem(problem)} for problem in error.problems]
+        return read_metadata(Path(path)), []
     except (OSError, ValueError) as error:
         return None, [_unreadable(path, error)]
 

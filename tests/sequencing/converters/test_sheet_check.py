@@ -49,6 +49,15 @@ def test_promise_22_what_converters_refuse_is_an_error_before_converting(rows, c
     assert code in codes(sheet(HEAD, *rows), BCL_CONVERT)
 
 
+def test_promise_22_indexes_that_can_be_confused_are_found_before_illuminas_converters_refuse_them():
+    near = (GOOD, "1,B,B,ACGTACGA,TTTTACGT,P")
+    for converter in (BCL_CONVERT, BCL2FASTQ):
+        assert codes(sheet(HEAD, *near), converter) == ["index_collision"]
+    assert codes(sheet(HEAD, *near), PICARD) == []  # it leaves out the reads that could belong to both
+    exact = "BarcodeMismatchesIndex1,0\nBarcodeMismatchesIndex2,0"
+    assert codes(sheet(HEAD, *near, settings=exact), BCL_CONVERT) == []
+
+
 def test_errors_come_first_and_a_person_can_name_each():
     settings = "Adapter,CTGTCTCTTATACACATCT"
     a_sheet = sheet(HEAD, GOOD, "5,B,B,TTGTACGT,TTTTACGT,P", settings=settings)
