@@ -2,63 +2,54 @@
 
     plan → propose → approve → quarantine → grace period → look again → remove → certificate
 
-Facts are gathered anew before each act; a gate that closes meanwhile puts the folder back, and one that
-nobody can look at lets it wait where it is. The row says first what is going to be done, the tombstone on the
-disk what was done: killed anywhere, the next turn goes on from the two.
+Here stand the plan, what people and rules decide, and the turn that goes on with everything; the way of one
+folder is told in `removal_work`. One that makes trouble never stops the others.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from sequencing.copying import CopyProblem, list_folder
 from sequencing.disk import is_gone
-from sequencing.removing import (
-    RemoveProblem,
-    Tombstone,
-    forget,
-    list_tombstones,
-    put_back,
-    quarantine,
-    quarantined_at,
-    remove,
-)
+from sequencing.removing import RemoveProblem
 
-from . import audit
-from .clean_up_facts import Survey, place_of, survey
+from . import strays
+from .audit import command_line_of
+from .clean_up_facts import known, place_of
 from .clean_up_rules import CleanUpRules
-from .delivery_log import note
-from .gates import SOURCE, Gate, all_open, gates
-from .holds import holding, locked
-from .lease import heartbeat
+from .clean_up_survey import survey
+from .gates import Facts, Gate, all_open, gates
+from .holdings import holding
 from .models import Delivery, Removal
-from .models.clean_up import RemovalState, Target
-from .models.deliveries import DeliveryState
+from .models.clean_up import UNDER_WAY, RemovalState
+from .removal_rows import (
+    By,
+    CleanUpRefused,
+    claim,
+    evidence_of,
+    let_go,
+    name_of,
+    record,
+    tombstone_of,
+    turn,
+    why_it_stays,
+)
+from .removal_work import LIMIT, carry_out, end_in_place
+from .roles import CAN_APPROVE, CAN_CLEAN_UP
 
 log = logging.getLogger(__name__)
-
-By = User | str  # a person, or the name of the rule or command that acts
-MAY_CLEAN_UP, MAY_APPROVE = "seqauto.seqauto_clean_up", "seqauto.seqauto_clean_up_approve"
-UNDER_WAY = (
-    RemovalState.PROPOSED, RemovalState.APPROVED, RemovalState.QUARANTINED, RemovalState.REMOVING,
-    RemovalState.STOPPED,
-)  # fmt: skip
-LIMIT = "The limit of a day is reached"
-
-
-class CleanUpRefused(Exception):
-    """A decision that cannot be carried out as things stand, in a sentence for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,41 +62,105 @@ class Candidate:
     files: int
     bytes: int
     gates: tuple[Gate, ...]
+    stays: str = ""
+    """Why only a person's word takes it, though every gate may be open."""
 
     @property
     def may_go(self) -> bool:
-        return all_open(self.gates)
+        """Whether it goes by itself."""
+        return all_open(self.gates) and not self.stays
 
 
 # ---- the plan ----
 
 
-def plan(rules: CleanUpRules, names: Sequence[str] = ()) -> list[Candidate]:
+def plan(
+    rules: CleanUpRules, names: Sequence[str] = (), *, but: Container[tuple[int, str]] = ()
+) -> list[Candidate]:
     """Every folder that a rule is about and that stands there, the longest delivered first. Changes nothing.
 
-    Of delivered runs, or of those with these names (or paths), wherever they stand.
+    Of runs that were delivered once (one whose backup is damaged by now must stay, and says so), or of those
+    with these names (or paths), wherever they stand; `but` for some, by delivery and target. What a person
+    put back stays unless it is named.
     """
-    wanted = Q(name__in=names) | Q(path__in=names) if names else Q(state=DeliveryState.DELIVERED)
+    wanted = Q(name__in=names) | Q(path__in=names) if names else Q(delivered_at__isnull=False)
     deliveries = Delivery.objects.filter(wanted).exclude(identity=None).order_by("delivered_at", "pk")
     busy = set(Removal.objects.filter(state__in=UNDER_WAY).values_list("delivery", "target"))
+    back = {} if names else put_back()
     return [
-        candidate(delivery, target, rules)
+        replace(candidate(delivery, target, rules), stays=back.get((delivery.pk, target), ""))
         for delivery in deliveries
         for target, rule in rules.rules.items()
-        if rule.is_on and (delivery.pk, target) not in busy and _stands(delivery, target, rules)
+        if rule.is_on and (delivery.pk, target) not in busy and (delivery.pk, target) not in but
+        if _stands(delivery, target, rules)
     ]
 
 
-def candidate(delivery: Delivery, target: str, rules: CleanUpRules) -> Candidate:
-    path, seen = place_of(delivery, target, rules).path, survey(delivery, target, rules)
-    judged = gates(seen.facts, rules.rules[target], seen.now)
-    size = seen.bytes or (delivery.bytes or 0 if target == SOURCE else 0)
-    return Candidate(delivery, target, path or Path(), seen.files, size, judged)
+def put_back() -> dict[tuple[int, str], str]:
+    """Why what was put back once stays, by delivery and target."""
+    rows = Removal.objects.filter(state=RemovalState.PUT_BACK).order_by("pk").defer("manifest", "evidence")
+    return {(removal.delivery_id, removal.target): why_it_stays(removal) for removal in rows}
+
+
+def left_alone(rules: CleanUpRules) -> list[Candidate]:
+    """What a turn leaves because it was put back once, as the database knows it."""
+    busy = set(Removal.objects.filter(state__in=UNDER_WAY).values_list("delivery", "target"))
+    back = {key: why for key, why in put_back().items() if key not in busy and rules.rules[key[1]].is_on}
+    deliveries = Delivery.objects.in_bulk({delivery for delivery, _target in back})
+    return [
+        replace(known_candidate(deliveries[delivery], target, rules), stays=why)
+        for (delivery, target), why in back.items()
+        if _stands(deliveries[delivery], target, rules)
+    ]
 
 
 def _stands(delivery: Delivery, target: str, rules: CleanUpRules) -> bool:
-    path = place_of(delivery, target, rules).path
+    """Also where its records make no sense: then the look says so."""
+    try:
+        path = place_of(delivery, target, rules).path
+    except (AttributeError, TypeError):
+        return True
     return path is not None and not is_gone(str(path))
+
+
+def candidate(delivery: Delivery, target: str, rules: CleanUpRules) -> Candidate:
+    """Look at the database, the disks and S3."""
+
+    def look() -> Candidate:
+        path, seen = place_of(delivery, target, rules).path, survey(delivery, target, rules)
+        judged = gates(seen.facts, rules.rules[target], seen.now)
+        size = seen.bytes or holding(delivery).of(target) or 0
+        return Candidate(delivery, target, path or Path(), seen.files, size, judged)
+
+    return _understood(look, delivery, target)
+
+
+def known_candidate(delivery: Delivery, target: str, rules: CleanUpRules) -> Candidate:
+    """What the database alone knows, for pages, which wait for no disk and no network."""
+
+    def look() -> Candidate:
+        path, now = place_of(delivery, target, rules).path, timezone.now()
+        judged = gates(_known(delivery, now, rules), rules.rules[target], now)
+        return Candidate(delivery, target, path or Path(), 0, holding(delivery).of(target) or 0, judged)
+
+    return _understood(look, delivery, target)
+
+
+def _known(delivery: Delivery, now: datetime, rules: CleanUpRules) -> Facts:
+    return known([delivery], now, fastqs_suffice=rules.fastqs_suffice)[delivery.pk]
+
+
+def _understood(look: Callable[[], Candidate], delivery: Delivery, target: str) -> Candidate:
+    """What was looked at; where its records make no sense it must stay, and the others go on."""
+    try:
+        return look()
+    except DatabaseError:
+        raise
+    except Exception as unexpected:
+        log.exception("%s, %s: could not be looked at", delivery.name, target)
+        told = f"{unexpected!r}; the log has the traceback."
+        closed = Gate("looked_at", "All that is known of it can be understood", False, True, told)
+        return Candidate(delivery, target, Path(delivery.path), 0, 0, (closed,))
 
 
 def under_way(names: Sequence[str] = ()) -> QuerySet[Removal]:
@@ -119,11 +174,16 @@ def under_way(names: Sequence[str] = ()) -> QuerySet[Removal]:
 
 
 def propose(one: Candidate, rules: CleanUpRules, by: By) -> Removal:
-    """Write down that a folder is to go. It waits for a second person where the lab asks for one."""
-    _must_have(by, MAY_CLEAN_UP)
-    if not one.may_go:
-        closed = "; ".join(f"{gate.sentence}: {gate.evidence}" for gate in one.gates if not gate.passed)
-        raise CleanUpRefused(f"{one.delivery.name} must stay. {closed}")
+    """Write down that a folder is to go. It waits for a second person where the lab asks for one.
+
+    A gate that is known to be closed refuses it. One that nobody looked at does not: everything is looked at
+    before anything happens to the folder.
+    """
+    _must_have(by, CAN_CLEAN_UP)
+    closed = [gate for gate in one.gates if gate.is_known and not gate.passed]
+    if closed or not one.gates:
+        told = " ".join(gate.why_closed for gate in closed)
+        raise CleanUpRefused(f"{one.delivery.name} must stay. {told}")
     state = RemovalState.PROPOSED if rules.needs_approval else RemovalState.APPROVED
     try:
         with transaction.atomic():
@@ -135,381 +195,68 @@ def propose(one: Candidate, rules: CleanUpRules, by: By) -> Removal:
                 files=one.files,
                 bytes=one.bytes,
                 rule=rules.rules[one.target].as_json(),
-                evidence=_evidence(one.gates),
-                proposed_by=_name(by),
+                evidence=evidence_of(one.gates),
+                proposed_by=name_of(by),
             )
-            _record("removal.propose", removal, by, {}, {"state": state, "bytes": one.bytes})
+            record("removal.propose", removal, by, {}, {"state": state, "bytes": one.bytes})
     except IntegrityError:
         raise CleanUpRefused(f"The removal of {one.path} is under way already.") from None
     return removal
 
 
 def approve(removal: Removal, user: User, reason: str = "") -> None:
-    """The second person's yes; never the first one's own."""
-    _must_have(user, MAY_APPROVE)
-    if removal.proposed_by == user.get_username():
+    """The second person's yes, also to what is in quarantine already; never the first one's own."""
+    _must_have(user, CAN_APPROVE)
+    if is_own(removal, user):
         raise CleanUpRefused("Another person must approve it than the one who proposed it.")
-    values = {"approved_at": Now(), "approved_by": user.get_username()}
-    _turn(removal, (RemovalState.PROPOSED,), RemovalState.APPROVED, user, reason, **values)
+    values: dict[str, Any] = {"approved_at": Now(), "approved_by": user.get_username()}
+    state = RemovalState(removal.state)
+    if state == RemovalState.STOPPED or removal.approved_by:
+        raise CleanUpRefused("It does not wait for approval.")
+    after = RemovalState.APPROVED if state == RemovalState.PROPOSED else state
+    turn(removal, (state,), after, user, reason, action="removal.approved", **values)
+
+
+def is_own(removal: Removal, user: User) -> bool:
+    """Whether a person proposed it: on the web, or on this machine under the same name."""
+    name = user.get_username()
+    own = {name.casefold(), command_line_of(name).casefold()}
+    return removal.proposed_by.casefold() in own
 
 
 def withdraw(removal: Removal, rules: CleanUpRules, user: User, reason: str) -> None:
     """Let the folder stay; one in quarantine gets its place back, as long as all of it is there."""
-    _must_have(user, MAY_CLEAN_UP)
-    if not _claim(removal, rules):
+    _must_have(user, CAN_CLEAN_UP)
+    if not claim(removal, rules):
         raise CleanUpRefused("It is being carried out at this moment.")
     try:
         removal.refresh_from_db()
-        stone = _tombstone(removal, rules)
+        stone = tombstone_of(removal, rules)
         if stone and stone.state in ("half_removed", "removed"):
             raise CleanUpRefused("A part of it is removed already. Restore the run from its backup.")
-        _end_in_place(removal, rules, stone, user, reason)
+        end_in_place(removal, rules, stone, user, reason)
     except RemoveProblem as problem:
         raise CleanUpRefused(str(problem)) from problem
     finally:
-        _let_go(removal)
+        let_go(removal)
 
 
 def go_on(removal: Removal, by: By, reason: str = "") -> None:
-    """A person's word that a stopped removal goes on; every gate and limit is asked again."""
-    _must_have(by, MAY_CLEAN_UP)
-    if removal.quarantined_at:
+    """A person's word that a stopped removal goes on; every gate is asked again.
+
+    The limit of a day is, too, unless it had stopped there and the person says why this one may pass it.
+    """
+    _must_have(by, CAN_CLEAN_UP)
+    is_allowed = not isinstance(by, str) and removal.error.startswith(LIMIT) and bool(reason.strip())
+    allowed = {"beyond_limit": {"by": name_of(by), "reason": reason}} if is_allowed else {}
+    if removal.tombstone:
         state = RemovalState.QUARANTINED
     else:
         state = RemovalState.APPROVED if removal.approved_by else RemovalState.PROPOSED
-    _turn(removal, (RemovalState.STOPPED,), state, by, reason, error="", remedy="")
-
-
-def clean_up(rules: CleanUpRules, by: By, names: Sequence[str] = ()) -> list[Removal]:
-    """Go on with what is under way, then with what the plan lets go; return all that was in hand.
-
-    Once the limit of a day is reached, nothing new begins until a person has decided. What was put back once
-    stays, unless it is named.
-    """
-    if rules.disabled:
-        raise CleanUpRefused(rules.disabled)
-    in_hand = list(under_way(names))
-    for removal in in_hand:
-        carry_out(removal, rules, by)
-    back = in_hand if names else Removal.objects.filter(state=RemovalState.PUT_BACK).defer("manifest")
-    stay = {(removal.delivery_id, removal.target) for removal in back}
-    for one in plan(rules, names):
-        if _waits_for_a_person():
-            break
-        if one.may_go and (one.delivery.pk, one.target) not in stay:
-            removal = propose(one, rules, by)
-            carry_out(removal, rules, by)
-            in_hand.append(removal)
-    for removal in in_hand:
-        removal.refresh_from_db()
-    return in_hand
-
-
-def _waits_for_a_person() -> bool:
-    return Removal.objects.filter(state=RemovalState.STOPPED, error__startswith=LIMIT).exists()
-
-
-# ---- carrying out ----
-
-
-class _Closed(Exception):
-    """A gate is closed by now. `is_known` is false where nobody could look, which may pass."""
-
-    def __init__(self, closed: Sequence[Gate]) -> None:
-        super().__init__("; ".join(f"{gate.sentence}: no. {gate.evidence}" for gate in closed))
-        self.is_known = any(gate.is_known for gate in closed)
-
-
-def carry_out(removal: Removal, rules: CleanUpRules, by: By) -> bool:
-    """Do the next of what is to be done with it, if nobody else does; False where somebody does.
-
-    Ends at the grace period, at the certificate, or where something is not as it should be: told on its row.
-    """
-    if rules.disabled:
-        raise CleanUpRefused(rules.disabled)
-    if not _claim(removal, rules):
-        return False
-    try:
-        removal.refresh_from_db()
-        with heartbeat(lambda: _renew(removal, rules), rules.heartbeat_seconds):
-            _carry_out(removal, rules, by)
-    except _Closed as closed:
-        _step_back(removal, rules, closed, by)
-    except RemoveProblem as problem:
-        _stop(removal, by, problem.sentence, problem.remedy, passes=problem.code in ("busy", "stopped"))
-    except (CopyProblem, OSError) as failure:
-        _stop(removal, by, f"A disk failed: {failure}", "See whether it is mounted, then let it go on.")
-    finally:
-        _let_go(removal)
-        removal.refresh_from_db()
-    return True
-
-
-def _carry_out(removal: Removal, rules: CleanUpRules, by: By) -> None:
-    if removal.state == RemovalState.PROPOSED and not rules.needs_approval:  # nor is it asked for any more
-        _turn(removal, (RemovalState.PROPOSED,), RemovalState.APPROVED, by, "")
-    if removal.state == RemovalState.APPROVED:
-        if rules.needs_approval and not removal.approved_by:
-            _tell(removal, "It waits for approval by a second person.")
-            return
-        _into_quarantine(removal, rules, by)
-    elif removal.state in (RemovalState.QUARANTINED, RemovalState.REMOVING):
-        stone = _tombstone(removal, rules)
-        if not removal.tombstone and (stone is None or stone.state == "in_place"):
-            # Killed before the rename: nothing has happened to the folder.
-            if stone:
-                forget(stone, _root(removal, rules))
-            _into_quarantine(removal, rules, by)
-        elif stone is None or stone.state == "missing":
-            _stop(removal, by, "It is not in quarantine any more.", "See whether it was moved by hand.")
-            return
-        elif stone.state == "in_place":
-            _end_in_place(removal, rules, stone, by, "It stands in its old place.")
-            return
-        elif not removal.tombstone:  # killed after the rename, before anybody was told
-            _note_quarantined(removal, stone, by)
-    if removal.state in (RemovalState.QUARANTINED, RemovalState.REMOVING) and _grace_is_over(removal, rules):
-        _out_of_quarantine(removal, rules, by)
-
-
-def _into_quarantine(removal: Removal, rules: CleanUpRules, by: By) -> None:
-    """Look at everything again, write down what is going to happen, then move the folder by one rename."""
-    seen, judged = _looked_again(removal, rules)
-    if removal.state == RemovalState.APPROVED and not _begin(removal, rules, by, seen, judged):
-        return
-    stone = quarantine(
-        Path(removal.path),
-        _root(removal, rules),
-        looks_like=lambda folder: list_folder(folder).digest == seen.digest,
-        when=seen.now,
-        why={"removal": removal.pk, "run": removal.delivery.name, "target": removal.target, "by": _name(by)},
-    )
-    _note_quarantined(removal, stone, by)
-
-
-def _begin(removal: Removal, rules: CleanUpRules, by: By, seen: Survey, judged: Sequence[Gate]) -> bool:
-    """Write down that it goes into quarantine, unless it is held by now or the day's limit is reached."""
-    with transaction.atomic():
-        # One begins at a time, so that no two together pass the limit.
-        list(Removal.objects.select_for_update().filter(state=RemovalState.APPROVED).values("pk"))
-        locked(removal.delivery)
-        _refuse_held(removal, seen)
-        if over := _over_the_limit(removal, rules, seen.bytes):
-            error = {
-                "error": f"{LIMIT}: {over}",
-                "remedy": "See that all is as it should be, then let it go on.",
-            }
-            _turn(removal, (RemovalState.APPROVED,), RemovalState.STOPPED, by, "", **error)
-            return False
-        values = {
-            "files": seen.files,
-            "bytes": seen.bytes,
-            "manifest": seen.manifest,
-            "evidence": _evidence(judged),
-            "rule": rules.rules[removal.target].as_json(),
-            "quarantined_at": Now(),
-            "error": "",
-            "remedy": "",
-        }
-        _turn(removal, (RemovalState.APPROVED,), RemovalState.QUARANTINED, by, "", **values)
-    return True
-
-
-def _note_quarantined(removal: Removal, stone: Tombstone, by: By) -> None:
-    with transaction.atomic():
-        Removal.objects.filter(pk=removal.pk).update(tombstone=stone.id, quarantined_at=Now())
-        what = removal.get_target_display()
-        note(removal.delivery, f"{what}: in quarantine, {removal.bytes:,} bytes. Nothing is removed yet")
-        _record("removal.quarantined", removal, by, {}, {"tombstone": stone.id})
-    removal.refresh_from_db()
-
-
-def _grace_is_over(removal: Removal, rules: CleanUpRules) -> bool:
-    until = Now() - timedelta(hours=rules.grace_hours)
-    return Removal.objects.filter(pk=removal.pk, quarantined_at__lte=until).exclude(tombstone="").exists()
-
-
-def _out_of_quarantine(removal: Removal, rules: CleanUpRules, by: By) -> None:
-    """Look at everything once more, then remove it for ever; what is half removed already only goes on."""
-    stone, digest = _tombstone(removal, rules), ""
-    if stone is None:
-        raise RemoveProblem("gone", "It is not in quarantine any more.", "See whether it was moved by hand.")
-    if stone.state == "quarantined":
-        seen, judged = _looked_again(removal, rules, quarantined_at(stone, _root(removal, rules)))
-        digest = seen.digest
-        with transaction.atomic():
-            locked(removal.delivery)
-            _refuse_held(removal, seen)
-            states = (RemovalState.QUARANTINED, RemovalState.REMOVING)
-            _turn(removal, states, RemovalState.REMOVING, by, "", evidence=_evidence(judged), error="")
-    elif _is_held(removal):
-        _tell(removal, "Held: what is left of it stays in quarantine.")
-        return
-    remove(
-        stone,
-        _root(removal, rules),
-        looks_like=lambda folder: bool(digest) and list_folder(folder).digest == digest,
-        stop=lambda: _is_held(removal),
-    )
-    _certify(removal, by)
-    forget(stone, _root(removal, rules))
-
-
-def _certify(removal: Removal, by: By) -> None:
-    """From here on the row is the certificate."""
-    with transaction.atomic():
-        states = (RemovalState.QUARANTINED, RemovalState.REMOVING)
-        _turn(removal, states, RemovalState.REMOVED, by, "", ended_at=Now(), error="", remedy="")
-        if removal.target == Target.SOURCE:
-            Delivery.objects.filter(pk=removal.delivery_id, gone_at=None).update(gone_at=Now())
-        what = removal.get_target_display()
-        note(removal.delivery, f"{what}: cleaned up, {removal.files:,} files, {removal.bytes:,} bytes")
-
-
-# ---- where it does not go on ----
-
-
-def _looked_again(removal: Removal, rules: CleanUpRules, at: Path | None = None) -> tuple[Survey, list[Gate]]:
-    """The facts as they are now. Raises _Closed unless every gate is open and it is the same folder."""
-    seen = survey(removal.delivery, removal.target, rules, at, is_thorough=True)
-    judged = list(gates(seen.facts, rules.rules[removal.target], seen.now))
-    if str(place_of(_fresh(removal), removal.target, rules).path) != removal.path:
-        moved = "It stands elsewhere than when it was proposed."
-        judged.append(Gate("place", "It is the folder that was proposed", False, True, moved))
-    if not all_open(judged):
-        raise _Closed([gate for gate in judged if not gate.passed])
-    return seen, judged
-
-
-def _step_back(removal: Removal, rules: CleanUpRules, closed: _Closed, by: By) -> None:
-    """A gate is closed: back to its place. Where nobody could look, it waits where it is."""
-    if not closed.is_known:
-        _tell(removal, f"Not now. {closed}")
-        return
-    try:
-        stone = _tombstone(removal, rules)
-        if stone and stone.state == "quarantined":
-            _end_in_place(removal, rules, stone, by, str(closed))
-            return
-    except RemoveProblem as problem:
-        _stop(removal, by, f"{closed} {problem.sentence}", problem.remedy)
-        return
-    _stop(removal, by, str(closed), "Mend that and let it go on, or withdraw it.")
-
-
-def _end_in_place(removal: Removal, rules: CleanUpRules, stone: Tombstone | None, by: By, why: str) -> None:
-    root = _root(removal, rules)
-    if stone and stone.state == "quarantined":
-        put_back(stone, root)
-    values = {"ended_at": Now(), "error": why, "remedy": ""}
-    with transaction.atomic():
-        _turn(removal, UNDER_WAY, RemovalState.PUT_BACK, by, why, **values)
-        note(removal.delivery, f"{removal.get_target_display()}: stays. {why}")
-    if stone:
-        with suppress(RemoveProblem):  # the row has told it already
-            forget(stone, root)
-
-
-def _stop(removal: Removal, by: By, error: str, remedy: str, *, passes: bool = False) -> None:
-    """Let it wait for a person, or for the next turn where the trouble `passes` by itself."""
-    log.warning("%s: %s", removal, error)
-    if passes:
-        _tell(removal, error)
-        return
-    with transaction.atomic():
-        _turn(removal, UNDER_WAY, RemovalState.STOPPED, by, error, error=error, remedy=remedy)
-
-
-def _tell(removal: Removal, error: str) -> None:
-    Removal.objects.filter(pk=removal.pk).update(error=error)
-
-
-# ---- holds and limits ----
-
-
-def _refuse_held(removal: Removal, seen: Survey) -> None:
-    """Asked in the transaction that goes on, under the lock that placing a hold takes too."""
-    hold = holding(removal.delivery, seen.now).first()
-    if hold:
-        raise _Closed([Gate("unheld", "Nobody holds it", False, True, f"{hold.user_name}: {hold.reason}")])
-
-
-def _is_held(removal: Removal) -> bool:
-    delivery = Delivery.objects.annotate(now=Now()).get(pk=removal.delivery_id)
-    return delivery.is_held or holding(delivery, delivery.now).exists()
-
-
-def _over_the_limit(removal: Removal, rules: CleanUpRules, size: int) -> str:
-    """What of the day's limit this one would pass; the day is the last 24 hours of the database."""
-    today = Removal.objects.filter(quarantined_at__gt=Now() - timedelta(days=1)).exclude(pk=removal.pk)
-    runs = len({*today.values_list("delivery", flat=True), removal.delivery_id})
-    total = (today.aggregate(total=Sum("bytes"))["total"] or 0) + size
-    if runs > rules.most_runs:
-        return f"it would be run {runs} in 24 hours, {rules.most_runs} may go."
-    if total > rules.most_bytes:
-        return f"{total / 1e9:,.1f} GB in 24 hours, {rules.most_bytes / 1e9:,.0f} GB may go."
-    return ""
-
-
-# ---- rows ----
-
-
-def _tombstone(removal: Removal, rules: CleanUpRules) -> Tombstone | None:
-    """What the disk knows of it."""
-    stones = list_tombstones(_root(removal, rules))
-    mine = [stone for stone in stones if stone.why.get("removal") == removal.pk]
-    return next((stone for stone in reversed(mine) if removal.tombstone in ("", stone.id)), None)
-
-
-def _root(removal: Removal, rules: CleanUpRules) -> Path:
-    """The disk that the folder lies on, which the settings or its delivery name."""
-    known = [rules.delivery.backup_dir, rules.delivery.fastq_dir, Path(_fresh(removal).root)]
-    path = Path(removal.path)
-    root = next((root for root in known if root and root in path.parents), None)
-    if root is None:
-        raise RemoveProblem("outside", f"{path} lies in no folder that the settings name.", "Look at them.")
-    return root
-
-
-def _fresh(removal: Removal) -> Delivery:
-    return Delivery.objects.get(pk=removal.delivery_id)
-
-
-def _turn(
-    removal: Removal, states: Iterable[str], state: RemovalState, by: By, reason: str, **values: Any
-) -> None:
-    """From one state to the next, by one conditional update, with its entry in the audit."""
-    before = removal.state
-    with transaction.atomic():
-        mine = Removal.objects.filter(pk=removal.pk, state__in=states)
-        if not mine.update(state=state, **values):
-            raise CleanUpRefused(f"{removal} has gone on meanwhile.")
-        told = {"state": state, "bytes": removal.bytes} | {
-            name: value for name, value in values.items() if name in ("error", "approved_by") and value
-        }
-        _record(f"removal.{state}", removal, by, {"state": before}, told, reason)
-    removal.refresh_from_db()
-
-
-def _record(
-    action: str,
-    removal: Removal,
-    by: By,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    reason: str = "",
-) -> None:
-    user, rule = (None, by) if isinstance(by, str) else (by, "")
-    about = {"path": removal.path, **after}
-    audit.record(action, removal, user=user, rule=rule, before=before, after=about, reason=reason)
-
-
-def _evidence(judged: Sequence[Gate]) -> list[dict[str, Any]]:
-    return [asdict(gate) for gate in judged]
-
-
-def _name(by: By) -> str:
-    return by if isinstance(by, str) else by.get_username()
+    turn(
+        removal, (RemovalState.STOPPED,), state, by, reason, action="removal.go_on", also=allowed,
+        error="", remedy="", rule={**removal.rule, **allowed},
+    )  # fmt: skip
 
 
 def _must_have(by: By, permission: str) -> None:
@@ -517,22 +264,54 @@ def _must_have(by: By, permission: str) -> None:
         raise CleanUpRefused(f"{by.get_username()} may not do that.")
 
 
-# ---- one at a time ----
+# ---- a turn ----
 
 
-def _claim(removal: Removal, rules: CleanUpRules) -> bool:
-    free = Q(busy_until=None) | Q(busy_until__lt=Now())
-    return bool(Removal.objects.filter(free, pk=removal.pk).update(busy_until=_expiry(rules)))
+def clean_up(rules: CleanUpRules, by: By, names: Sequence[str] = ()) -> list[Removal]:
+    """Go on with what is under way, then with what the plan lets go; return all that was in hand.
+
+    Once the limit of a day is reached, nothing new begins until a person has decided. What was put back once
+    stays, unless it is named. What stands in quarantine and no removal knows goes back first, or is told.
+    """
+    if rules.disabled:
+        raise CleanUpRefused(rules.disabled)
+    if not names:
+        strays.settle(rules, by)
+    in_hand = list(under_way(names))
+    for removal in in_hand:
+        with _one_of_many():
+            carry_out(removal, rules, by)
+    back = in_hand if names else Removal.objects.filter(state=RemovalState.PUT_BACK).defer("manifest")
+    stay = {(removal.delivery_id, removal.target) for removal in back}
+    for one in plan(rules, names, but=stay):
+        if _waits_for_a_person():
+            break
+        if one.may_go and not _is_closed_by_now(one, rules):
+            with _one_of_many():
+                removal = propose(one, rules, by)
+                in_hand.append(removal)
+                carry_out(removal, rules, by)
+    for removal in in_hand:
+        removal.refresh_from_db()
+    return in_hand
 
 
-def _renew(removal: Removal, rules: CleanUpRules) -> None:
-    Removal.objects.filter(pk=removal.pk).update(busy_until=_expiry(rules))
+def _is_closed_by_now(one: Candidate, rules: CleanUpRules) -> bool:
+    """Whether the same turn, or a person, has closed a gate since the plan: then no row is made."""
+    delivery = Delivery.objects.get(pk=one.delivery.pk)
+    return any(
+        gate.is_known and not gate.passed for gate in known_candidate(delivery, one.target, rules).gates
+    )
 
 
-def _let_go(removal: Removal) -> None:
-    Removal.objects.filter(pk=removal.pk).update(busy_until=None)
+@contextmanager
+def _one_of_many() -> Iterator[None]:
+    """Another worker, or a person, was quicker with this one: the others go on."""
+    try:
+        yield
+    except CleanUpRefused as refusal:
+        log.warning("%s", refusal)
 
 
-def _expiry(rules: CleanUpRules) -> Any:
-    """When another process may go on with it, if this one has died until then."""
-    return Now() + timedelta(seconds=rules.lease_seconds)
+def _waits_for_a_person() -> bool:
+    return Removal.objects.filter(state=RemovalState.STOPPED, error__startswith=LIMIT).exists()

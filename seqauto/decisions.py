@@ -70,6 +70,12 @@ def retry(delivery: Delivery, user: User | None, reason: str = "") -> None:
     """Let the failed step begin again."""
     with _decision("retry", delivery, user, reason):
         step = _failed_step(delivery)
+        if step.kind == StepKind.BACK_UP and delivery.gone_at:
+            # Waiting for ever, the step would hide what is wrong with the only copy, and end its proofs.
+            raise DecisionRefused(
+                f"The folder of {delivery.name} is no longer there, so it cannot be backed up again.",
+                "Mend the backup; “manage.py verify_runs --run NAME” proves it then.",
+            )
         _reset(step)
         note(delivery, f"{step.get_kind_display()} is tried again", step=step.kind, user=user, reason=reason)
         refresh_state(delivery)

@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-RULES_VERSION = "1"  # raise it whenever a gate comes, goes, or asks for something else
+RULES_VERSION = "2"  # raise it whenever a gate comes, goes, or asks for something else
 
 SOURCE, FASTQS, BACKUP = "source", "fastqs", "backup"
 
 FIRST_POSSIBLE = datetime(2000, 1, 1, tzinfo=UTC)  # no run of these instruments is older
 CLOCKS_APART = timedelta(minutes=15)  # what Amazon S3 itself bears: error RequestTimeTooSkewed
+INSTRUMENT_AHEAD = timedelta(days=1)  # one that keeps the time of another place is at most 14 hours ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,9 @@ class Facts:
     """All that is known of what would be removed. A date that nobody knows is None.
 
     `backup_verified` and `in_s3` tell of the newest proof, good or bad, which was given at
-    `backup_verified_at` and `in_s3_at`. `clocks` are what others than the database say it is now.
+    `backup_verified_at` and `in_s3_at`. `clocks` are what others than the database say it is now;
+    `newest_file_at` is the date of the run's newest file, by the instrument's clock; `days_seen` on how many
+    days SeqAuto was at work since all was proven.
     """
 
     delivered: Seen = NOT_LOOKED_AT
@@ -58,6 +61,8 @@ class Facts:
     backup_verified_at: datetime | None = None
     in_s3_at: datetime | None = None
     clocks: Mapping[str, datetime | None] = field(default_factory=dict)
+    newest_file_at: datetime | None = None
+    days_seen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,20 @@ class Gate:
     is_known: bool
     evidence: str
 
+    @property
+    def why_closed(self) -> str:
+        """In words what keeps it closed; of one that nobody could look at, what is not known."""
+        lead = _CLOSED.get(self.name, "") if self.is_known else f"{self.sentence}: not known"
+        told = f"{lead}. {self.evidence}" if lead else self.evidence
+        return told if told.endswith(".") else f"{told}."
+
+
+def closed_gates(judged: Sequence[Gate]) -> list[Gate]:
+    """Those that were looked at and are closed; where there is none, those that nobody could look at."""
+    known = [gate for gate in judged if gate.is_known and not gate.passed]
+    asked = [gate for gate in judged if not gate.is_known and gate.evidence != NOT_LOOKED_AT.text]
+    return known or asked or [gate for gate in judged if not gate.passed]
+
 
 _SENTENCES = {
     "rule": "The rule for it is switched on",
@@ -105,16 +124,36 @@ _SENTENCES = {
     "another_copy": "Another copy of the base calls stays",
     "in_s3": "Every object is in S3 with our checksum",
     "clock": "The clocks of the database, this machine and S3 agree",
+    "instrument_clock": "No file of the run is younger than its delivery",
+    "days_passed": "The days since it was proven have really passed",
+}
+
+_CLOSED = {  # said before the evidence, where that alone would not tell what is wrong
+    "rule": "Its rule is switched off",
+    "delivered": "The run is not delivered",
+    "converted": "Not every FASTQ is made and judged",
+    "uploaded": "Not every FASTQ is uploaded and verified",
+    "dates": "Its dates are not in their order",
+    "age": "It has not been proven for long enough",
+    "target": "What would go does not stand there as it was proven",
+    "backup_stands": "The backup does not hold every file of the run",
+    "backup_verified": "The backup is not proven",
+    "in_s3": "Not every object is proven to be in S3",
+    "clock": "The clocks do not agree",
+    "instrument_clock": "A file of the run is younger than its delivery",
+    "days_passed": "The days since it was proven have not really passed",
 }
 
 # In the order in which they are shown; the first ones need neither disk nor network.
 FROM_THE_DATABASE = (
     "rule", "delivered", "idle", "unheld", "converted", "uploaded", "dates", "age",
 )  # fmt: skip
+_CLOCKS = ("clock", "instrument_clock", "days_passed")
+_ON_THE_BACKUP = ("target", "unchanged", "backup_stands", "backup_verified", "in_s3")
 NEEDS: Mapping[str, tuple[str, ...]] = {
-    SOURCE: (*FROM_THE_DATABASE, "target", "unchanged", "backup_stands", "backup_verified", "in_s3", "clock"),
-    FASTQS: (*FROM_THE_DATABASE, "target", "unchanged", "backup_stands", "backup_verified", "in_s3", "clock"),
-    BACKUP: (*FROM_THE_DATABASE, "target", "unchanged", "another_copy", "in_s3", "clock"),
+    SOURCE: (*FROM_THE_DATABASE, *_ON_THE_BACKUP, *_CLOCKS),
+    FASTQS: (*FROM_THE_DATABASE, *_ON_THE_BACKUP, *_CLOCKS),
+    BACKUP: (*FROM_THE_DATABASE, "target", "unchanged", "another_copy", "in_s3", *_CLOCKS),
 }
 
 
@@ -138,6 +177,12 @@ def _gate(name: str, facts: Facts, rule: Rule, now: datetime) -> Gate:
 
 def _rule(_facts: Facts, rule: Rule, _now: datetime) -> Seen:
     return Seen(rule.is_on, f"{rule.days} days after its proof; rules version {rule.version}.")
+
+
+def proven_since(facts: Facts) -> datetime | None:
+    """Since when everything has been proven; None as long as it is not."""
+    dates = [date for date in _first_proofs(facts).values() if date is not None]
+    return max(dates) if len(dates) == len(_first_proofs(facts)) else None
 
 
 def _first_proofs(facts: Facts) -> dict[str, datetime | None]:
@@ -165,12 +210,19 @@ def _dates(facts: Facts, _rule: Rule, now: datetime) -> Seen:
 
 
 def _age(facts: Facts, rule: Rule, now: datetime) -> Seen:
-    dates = [date for date in _first_proofs(facts).values() if date is not None]
-    if len(dates) < len(_first_proofs(facts)):
+    since = proven_since(facts)
+    if since is None:
         return Seen(False, "Not everything is proven yet.")
-    since = max(dates)
-    is_old_enough = timedelta(days=max(rule.days, 0)) <= now - since
-    return Seen(is_old_enough, f"The last of the proofs is of {_day(since)}; {rule.days} days are asked for.")
+    age = timedelta(days=max(rule.days, 0))
+    is_old_enough = age <= now - since
+    told = f"The last of the proofs is of {_day(since)}; {rule.days} days are asked for"
+    from_when = "" if is_old_enough else f", so from {_day(_later(since, age))}"
+    return Seen(is_old_enough, f"{told}{from_when}.")
+
+
+def _later(date: datetime, span: timedelta) -> datetime:
+    """However many days a rule asks for."""
+    return date + min(span, datetime.max.replace(tzinfo=UTC) - date)
 
 
 def _backup_verified(facts: Facts, rule: Rule, now: datetime) -> Seen:
@@ -202,6 +254,26 @@ def _clock(facts: Facts, _rule: Rule, now: datetime) -> Seen:
     return Seen(not apart, f"{told}, but {', '.join(apart)}." if apart else f"{told}, as all others do.")
 
 
+def _instrument_clock(facts: Facts, _rule: Rule, _now: datetime) -> Seen:
+    """A clock that was behind when all was proven, and was set right since, makes a run old at once."""
+    newest, delivered = facts.newest_file_at, facts.delivered_at
+    if newest is None or delivered is None:
+        return Seen(None, "Nobody knows the dates of its files, or of its delivery.")
+    told = f"The instrument dated its newest file {_day(newest)}; it was delivered on {_day(delivered)}."
+    if not FIRST_POSSIBLE <= newest <= delivered + INSTRUMENT_AHEAD:
+        return Seen(False, f"{told} One of the two clocks was wrong: no rule removes it.")
+    return Seen(True, told)
+
+
+def _days_passed(facts: Facts, rule: Rule, _now: datetime) -> Seen:
+    """Where one machine is database and S3 too, all clocks jump ahead together; its days at work do not."""
+    if facts.days_seen is None:
+        return Seen(None, "Nobody knows on which days SeqAuto was at work.")
+    told = f"Since then the free space of disks was written down on {facts.days_seen} days"
+    enough = 2 * facts.days_seen >= rule.days
+    return Seen(enough, f"{told}; half of the {rule.days} days are asked for.")
+
+
 def _day(date: datetime | None) -> str:
     return f"{date:%Y-%m-%d %H:%M}" if date else "an unknown day"
 
@@ -213,4 +285,6 @@ _JUDGES: Mapping[str, Callable[[Facts, Rule, datetime], Seen]] = {
     "backup_verified": _backup_verified,
     "in_s3": _in_s3,
     "clock": _clock,
+    "instrument_clock": _instrument_clock,
+    "days_passed": _days_passed,
 }

@@ -8,12 +8,12 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from . import audit
 from .delivery_log import note
 from .models import Delivery, Hold
-
-PERMISSION = "seqauto.seqauto_hold"
+from .roles import CAN_HOLD
 
 
 class HoldRefused(Exception):
@@ -21,8 +21,8 @@ class HoldRefused(Exception):
 
 
 def holds_at(now: datetime) -> QuerySet[Hold]:
-    """The holds that count now, of all deliveries; `until` is a hold's last day, in UTC."""
-    return Hold.objects.filter(Q(until=None) | Q(until__gte=now.date()), released_at=None)
+    """The holds that count now, of all deliveries; `until` is a hold's last day, in the lab's time zone."""
+    return Hold.objects.filter(Q(until=None) | Q(until__gte=timezone.localdate(now)), released_at=None)
 
 
 def holding(delivery: Delivery, now: datetime) -> QuerySet[Hold]:
@@ -64,7 +64,7 @@ def locked(delivery: Delivery) -> Delivery:
 
 
 def _must_be_allowed(user: User) -> None:
-    if not user.has_perm(PERMISSION):
+    if not user.has_perm(CAN_HOLD):
         raise HoldRefused(f"{user.get_username()} may not hold or release runs.")
 
 

@@ -1,6 +1,7 @@
 """Copies the delivery log to S3, in the background: a log that cannot be shipped stops nothing.
 
 The file on this machine is the log; S3 has a copy of all of it, made anew at most once in so many seconds.
+Where the file begins anew, as a rotated one does, S3 keeps what it has under a key of its own.
 How far the copy has come stands in a small file beside it, for all processes of this machine and for the
 pages.
 """
@@ -8,6 +9,7 @@ pages.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -30,9 +32,13 @@ STATE_FILE = "delivery.log.copied"
 
 @dataclass(frozen=True, slots=True)
 class LogCopy:
-    """How far the copy has come. `seen` is size and mtime of what S3 has, (0, 0) before the first copy."""
+    """How far the copy has come. `seen` is size and mtime of what S3 has, (0, 0) before the first copy.
+
+    `begins` is a digest of its first bytes, by which a log that goes on is told from one that began anew.
+    """
 
     address: str
+    begins: str = ""
     seen: tuple[int, int] = (0, 0)
     copied_at: float = 0  # seconds since 1970, as are the next; 0 for never
     tried_at: float = 0
@@ -96,24 +102,58 @@ def _tried(copy: LogCopy, rules: DeliveryRules) -> LogCopy:
     try:
         with (rules.logs_dir / LOG_FILE).open("rb") as stream:
             stamp = _stamp(os.fstat(stream.fileno()))  # lines that come meanwhile go with the next copy
-            _put(rules, stream.read(stamp[0]))
+            content = stream.read(stamp[0])
+        if not _goes_on(copy, content):
+            _set_aside(rules, copy)
+        _put(rules, rules.s3.log_key, content)
     except Exception as error:  # noqa: BLE001  whatever it is: told on the page, and tried again
         words = f"{type(error).__name__}: {error}"
         if words != copy.error:
             log.warning("The delivery log was not copied to %s: %s", copy.address, words)
         return replace(tried, error=words)
-    return replace(tried, seen=stamp, copied_at=tried.tried_at, error="")
+    return replace(tried, begins=_beginning(content), seen=stamp, copied_at=tried.tried_at, error="")
 
 
-def _put(rules: DeliveryRules, content: bytes) -> None:
-    owner = {"ExpectedBucketOwner": rules.s3.bucket_owner} if rules.s3.bucket_owner else {}
+def _goes_on(copy: LogCopy, content: bytes) -> bool:
+    """Whether this holds all that was copied, and only more."""
+    size = copy.seen[0]
+    return 0 < size <= len(content) and _beginning(content[:size]) == copy.begins
+
+
+def _beginning(content: bytes) -> str:
+    return hashlib.sha256(content[:1024]).hexdigest()
+
+
+def _set_aside(rules: DeliveryRules, copy: LogCopy) -> None:
+    """Keep what S3 has of an earlier log under the time of its last copy: rotated, or of a lost machine."""
+    client, where = log_client(rules.s3), {"Bucket": rules.s3.log_bucket, "Key": rules.s3.log_key}
+    try:
+        last = client.head_object(**where, **_owner(rules))["LastModified"]
+    except client.exceptions.ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
+            return  # none is there; 403 is the word for that where the account may not list the bucket
+        raise
+    key = f"{rules.s3.log_key}.{last:%Y%m%dT%H%M%SZ}"
+    with suppress(FileNotFoundError):
+        rotated = (rules.logs_dir / f"{LOG_FILE}.1").read_bytes()
+        if _goes_on(copy, rotated):  # with the lines that came after the last copy
+            _put(rules, key, rotated)
+            return
+    client.copy_object(Bucket=rules.s3.log_bucket, Key=key, CopySource=where, **_owner(rules))
+
+
+def _put(rules: DeliveryRules, key: str, content: bytes) -> None:
     log_client(rules.s3).put_object(
         Bucket=rules.s3.log_bucket,
-        Key=rules.s3.log_key,
+        Key=key,
         Body=content,
         ContentType="text/plain; charset=utf-8",
-        **owner,
+        **_owner(rules),
     )
+
+
+def _owner(rules: DeliveryRules) -> dict[str, str]:
+    return {"ExpectedBucketOwner": rules.s3.bucket_owner} if rules.s3.bucket_owner else {}
 
 
 def _keep(rules: DeliveryRules, copy: LogCopy) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -33,8 +33,8 @@ from .delivery_rules import DeliveryRules, ProvingRules
 from .delivery_states import DIFFERS, refresh_state
 from .delivery_work import STOPPING
 from .lease import heartbeat, process_name
-from .models import DeliveryStep, Proof, Proving, Removal
-from .models.clean_up import RemovalState, Target
+from .models import DeliveryStep, Proof, Proving
+from .models.clean_up import Target, still_there
 from .models.deliveries import DeliveryState, StepKind, StepState
 from .s3_clients import s3_client, s3_options
 
@@ -106,7 +106,7 @@ def prove_due(rules: DeliveryRules, proving: ProvingRules) -> int:
 
 
 def copies(names: Iterable[str] = ()) -> list[Copy]:
-    """All copies that were proven once and not removed since, or those of some runs; longest unproven first.
+    """All copies that still stand, or those of some runs; the longest unproven first.
 
     A date that a wrong clock has set ahead tells nothing.
     """
@@ -114,8 +114,7 @@ def copies(names: Iterable[str] = ()) -> list[Copy]:
     steps = DeliveryStep.objects.filter(stands, kind__in=STEP_OF.values()).select_related("delivery")
     if names := list(names):
         steps = steps.filter(delivery__name__in=names)
-    steps = steps.exclude(kind=StepKind.BACK_UP, delivery__in=_removed_backups().values("delivery"))
-    steps = steps.defer("figures", "problems", "traceback")
+    steps = still_there(steps, Target.BACKUP).defer("figures", "problems", "traceback")
     now, proofs = timezone.now(), Proof.objects.filter(at__lte=timezone.now())
     rows = proofs.values_list("delivery_id", "what").annotate(Max("at"))
     last = {(delivery, what): at for delivery, what, at in rows}
@@ -127,12 +126,7 @@ def copies(names: Iterable[str] = ()) -> list[Copy]:
     return sorted(found, key=lambda copy: (copy.proven_at, copy.step.pk))
 
 
-def _removed_backups() -> QuerySet[Removal]:
-    return Removal.objects.filter(target=Target.BACKUP, state__in=_ON_ITS_WAY_OUT)
-
-
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_ON_ITS_WAY_OUT = (RemovalState.QUARANTINED, RemovalState.REMOVING, RemovalState.REMOVED)
 
 
 def prove(
@@ -268,7 +262,7 @@ def _record(copy: Copy, found: Found) -> Proof | None:
     with transaction.atomic():
         step = DeliveryStep.objects.select_for_update().select_related("delivery").get(pk=copy.step.pk)
         has_begun_again = (step.state, step.figures) != (copy.step.state, copy.step.figures)
-        if has_begun_again or (copy.what == Proof.What.BACKUP and _is_removed(step)):
+        if has_begun_again or _is_removed(step):
             return None
         proof = Proof.objects.create(
             delivery=step.delivery,
@@ -286,7 +280,7 @@ def _record(copy: Copy, found: Found) -> Proof | None:
 
 
 def _is_removed(step: DeliveryStep) -> bool:
-    return _removed_backups().filter(delivery=step.delivery_id).exists()
+    return not still_there(DeliveryStep.objects.filter(pk=step.pk), Target.BACKUP).exists()
 
 
 def _tell_difference(step: DeliveryStep, proof: Proof, count: int) -> None:

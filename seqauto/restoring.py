@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from django.db import transaction
+from django.utils import timezone
 
 from sequencing.copying import Backup, manifest_path, restore
 
@@ -14,6 +15,7 @@ from . import audit
 from .delivery_log import note
 from .delivery_rules import DeliveryRules
 from .models import Delivery, DeliveryStep
+from .models.clean_up import Target
 from .models.deliveries import StepKind
 from .proving import manifest_difference
 
@@ -30,6 +32,7 @@ def restore_run(
     What stands there already is never touched. Raises RestoreRefused, CopyProblem.
     """
     step = _backed_up(name)
+    _refuse_removed(step)
     destination = folder / step.delivery.name
     _refuse_place(folder, destination, rules)
     backup, manifest = Path(step.figures["folder"]), Path(step.figures["manifest"])
@@ -57,6 +60,21 @@ def _backed_up(name: str) -> DeliveryStep:
     if len(folders) > 1:
         raise RestoreRefused(f"Several backups are known of {name}: {', '.join(sorted(folders))}.")
     return found[0]
+
+
+def _refuse_removed(step: DeliveryStep) -> None:
+    """Where clean-up took the backup away: when, and where that is told."""
+    removals = (
+        step.delivery.removals.filter(target=Target.BACKUP).order_by("-pk").defer("manifest", "evidence")
+    )
+    taken = next((one for one in removals if one.took(step.figures["folder"], step.ended_at)), None)
+    if taken and taken.is_in_quarantine:
+        raise RestoreRefused(
+            f"Its backup stands in quarantine, removal {taken.pk}. Put it back first: see Safe to delete."
+        )
+    if taken:
+        day = f" on {timezone.localtime(taken.ended_at):%Y-%m-%d}" if taken.ended_at else ""
+        raise RestoreRefused(f"Its backup was removed by clean-up{day}: certificate {taken.pk}.")
 
 
 def _refuse_place(folder: Path, destination: Path, rules: DeliveryRules) -> None:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from django.db.models import F, IntegerField, Max, Min, Q, TextField, Value, Window
+from django.db.models.functions import Cast, RowNumber, Substr
 from django.utils import timezone
 
 from sequencing.copying import RESERVE_BYTES, space_needed
@@ -22,8 +24,7 @@ from sequencing.copying.places import partial_path
 from .delivery_log import log
 from .delivery_rules import DeliveryRules, fastqs_name
 from .models import Delivery, DeliveryStep, DiskReading
-from .models.clean_up import RemovalState, Target
-from .models.deliveries import DeliveryState, StepKind, StepState
+from .models.deliveries import WAITS_FOR_ROOM, DeliveryState, StepKind, StepState
 
 READ_EVERY = timedelta(minutes=15)
 
@@ -45,15 +46,19 @@ class Disk:
 
 def disks_now(rules: DeliveryRules) -> list[Disk]:
     """Look at the disks of all folders, each once; one that is not there, or does not answer, is left out."""
-    named = [("incoming", folder) for folder in rules.incoming]
-    named += [("backup", rules.backup_dir)] if rules.backup_dir else []
-    named += [("FASTQs", rules.fastq_dir)] if rules.fastq_dir else []
-    named += [("archive", root) for root in rules.archive]
     by_device: dict[int, list[tuple[str, _Space]]] = {}
-    for use, folder in named:
+    for use, folder in _named(rules):
         if space := _within_seconds(folder):
             by_device.setdefault(space.device, []).append((use, space))
     return [_disk(spaces) for spaces in by_device.values()]
+
+
+def _named(rules: DeliveryRules) -> list[tuple[str, Path]]:
+    """(use, folder) of each folder that the settings name."""
+    named = [("incoming", folder) for folder in rules.incoming]
+    named += [("backup", rules.backup_dir)] if rules.backup_dir else []
+    named += [("FASTQs", rules.fastq_dir)] if rules.fastq_dir else []
+    return named + [("archive", root) for root in rules.archive]
 
 
 class _Space(NamedTuple):
@@ -95,10 +100,16 @@ def _look_at_space(folder: Path, answer: list[_Space]) -> None:
 
 
 def read_disks(rules: DeliveryRules) -> None:
-    """Write down what is free, where that was not done within the last quarter of an hour."""
+    """Write down what is free four times an hour, and at once where a folder can be read that could not."""
     now = timezone.now()
-    if not DiskReading.objects.filter(at__gt=now - READ_EVERY, at__lte=now).exists():
-        _write(disks_now(rules))
+    recent = list(DiskReading.objects.filter(at__gt=now - READ_EVERY, at__lte=now))
+    known = {folder for reading in recent for folder in reading.folders}
+    not_read = {str(folder) for _use, folder in _named(rules)} - known
+    if recent and not not_read:
+        return
+    disks = disks_now(rules)
+    if not recent or any(not_read.intersection(disk.folders) for disk in disks):
+        _write(disks)
 
 
 def _write(disks: Iterable[Disk]) -> None:
@@ -128,7 +139,9 @@ def low_space(disk: Disk | DiskReading, percent: float, gigabytes: float) -> str
 def latest_readings() -> list[DiskReading]:
     """The newest reading of each disk that was read within a week, by path; none that is dated ahead."""
     now = timezone.now()
-    rows = DiskReading.objects.filter(at__gt=now - timedelta(days=7), at__lte=now).order_by("at")
+    lately = DiskReading.objects.filter(at__gt=now - timedelta(days=7), at__lte=now).order_by()
+    newest = lately.values("path").annotate(newest=Max("at")).values("newest")
+    rows = lately.filter(at__in=newest).order_by("at")  # of each disk its own newest comes last
     return sorted({row.path: row for row in rows}.values(), key=lambda row: row.path)
 
 
@@ -148,9 +161,23 @@ FARTHEST = timedelta(days=3650)
 
 
 def history(path: str, now: datetime, window: timedelta = WINDOW) -> list[Reading]:
-    """What was read of one disk, oldest first."""
-    rows = DiskReading.objects.filter(path=path, at__gt=now - window, at__lte=now).order_by("at")
-    return [Reading(*row) for row in rows.values_list("at", "total", "free")]
+    """What was read of one disk, oldest first; of every three hours the least that was free."""
+    return histories(now, window, [path]).get(path, [])
+
+
+def histories(
+    now: datetime, window: timedelta = WINDOW, paths: Sequence[str] | None = None
+) -> dict[str, list[Reading]]:
+    """The history of each disk, or of these, by its path."""
+    rows = DiskReading.objects.filter(at__gt=now - window, at__lte=now).order_by()
+    rows = rows if paths is None else rows.filter(path__in=paths)
+    told = Cast("at", TextField())  # 2026-11-21 06:30:00
+    rows = rows.annotate(day=Substr(told, 1, 10), hours=Cast(Substr(told, 12, 2), IntegerField()) / Value(3))
+    grouped = rows.values("path", "total", "day", "hours").annotate(last=Max("at"), least=Min("free"))
+    known: dict[str, list[Reading]] = {}
+    for path, at, total, free in grouped.order_by("last").values_list("path", "last", "total", "least"):
+        known.setdefault(path, []).append(Reading(at, total, free))
+    return known
 
 
 def forecast(readings: Iterable[Reading], now: datetime) -> datetime | None:
@@ -179,59 +206,6 @@ def _slope(readings: Sequence[Reading]) -> float:
     pairs = zip(times, readings, strict=True)
     rise = sum((time - mean_time) * (one.free - mean_free) for time, one in pairs)
     return rise / sum((time - mean_time) ** 2 for time in times)
-
-
-# ---- what a run holds where ----
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """Bytes of one run on this server; None where it has none: not yet, or no longer."""
-
-    source: int | None
-    backup: int | None
-    fastqs: int | None
-
-    def of(self, target: str) -> int | None:
-        return {Target.SOURCE: self.source, Target.BACKUP: self.backup, Target.FASTQS: self.fastqs}[
-            Target(target)
-        ]
-
-
-def holding(delivery: Delivery) -> Holding:
-    """What one run holds. Of many, prefetch `steps` and `removals`."""
-    removed = {one.target for one in delivery.removals.all() if one.state == RemovalState.REMOVED}
-    figures = {step.kind: step.figures for step in delivery.steps.all() if step.state == StepState.DONE}
-    backup = figures.get(StepKind.BACK_UP, {}).get("bytes")
-    made = figures.get(StepKind.CONVERT, {}).get("files")
-    return Holding(
-        source=None if delivery.gone_at or Target.SOURCE in removed else delivery.bytes,
-        backup=None if Target.BACKUP in removed else backup,
-        fastqs=None if made is None or Target.FASTQS in removed else sum(file["size"] for file in made),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Bytes that clean-up would free, and when."""
-
-    at: datetime
-    delivery: Delivery
-    target: Target
-    bytes: int
-
-
-def releases(
-    deliveries: Iterable[Delivery], when: Callable[[Delivery, Target], datetime | None]
-) -> list[Release]:
-    """What would be freed when, soonest first; `when` says None where nothing may be removed."""
-    found = [
-        Release(at, delivery, target, size)
-        for delivery in deliveries
-        for target in Target
-        if (size := holding(delivery).of(target)) and (at := when(delivery, target))
-    ]
-    return sorted(found, key=lambda one: (one.at, one.delivery.pk, one.target))
 
 
 # ---- whether the run that is being sequenced fits ----
@@ -264,12 +238,27 @@ def outlook(delivery: Delivery, earlier: Delivery | None) -> Outlook | None:
     return None
 
 
-def last_finished(delivery: Delivery) -> Delivery | None:
-    """The last run of the same instrument, else of the same model, whose size is known."""
-    known = Delivery.objects.exclude(pk=delivery.pk).exclude(bytes=None).exclude(cycles_total=None)
-    settled = known.filter(complete_at__isnull=False).order_by("-complete_at")
-    same = {"instrument": delivery.instrument} if delivery.instrument else {}
-    return (same and settled.filter(**same).first()) or settled.filter(model=delivery.model).first() or None
+def last_finished(deliveries: Collection[Delivery]) -> dict[int, Delivery]:
+    """Of each run the last one of the same instrument, else of the same model, whose size is known.
+
+    By the run's key; asked once for all of them.
+    """
+    alike = Q(instrument__in={one.instrument for one in deliveries} - {""})
+    alike |= Q(model__in={one.model for one in deliveries})
+    settled = Delivery.objects.filter(alike, complete_at__isnull=False).exclude(bytes=None)
+    settled = settled.exclude(cycles_total=None).exclude(pk__in=[one.pk for one in deliveries])
+    last_first = Window(
+        RowNumber(), partition_by=[F("instrument"), F("model")], order_by=F("complete_at").desc()
+    )
+    last = list(settled.annotate(place=last_first).filter(place=1).order_by("-complete_at"))
+    found = {one.pk: _alike(one, last) for one in deliveries}
+    return {pk: earlier for pk, earlier in found.items() if earlier}
+
+
+def _alike(delivery: Delivery, others: Sequence[Delivery]) -> Delivery | None:
+    same = (one for one in others if delivery.instrument and one.instrument == delivery.instrument)
+    same_model = (one for one in others if one.model == delivery.model)
+    return next(same, None) or next(same_model, None)
 
 
 # ---- what waits for room ----
@@ -298,8 +287,8 @@ class Room:
             return ""
         free = self._free[need.device]
         if free < need.bytes:
-            room = f"needs {size_text(need.bytes)}, {size_text(free)} free on {need.folder}"
-            return f"Waits for room: {room}"
+            size = f"{size_text(need.bytes - RESERVE_BYTES)} and a reserve of {size_text(RESERVE_BYTES)}"
+            return f"{WAITS_FOR_ROOM}: needs {size}, {size_text(free)} free on {need.folder}"
         self._free[need.device] = free - need.bytes
         return ""
 

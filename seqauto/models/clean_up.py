@@ -1,11 +1,14 @@
 """Clean-up: what may be removed because it is proven elsewhere, what was, and what disks hold."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KT
 from django.utils import timezone
 
-from .deliveries import Delivery
+from .deliveries import Delivery, DeliveryStep
 
 
 class Target(models.TextChoices):
@@ -88,6 +91,20 @@ class RemovalState(models.TextChoices):
     STOPPED = "stopped", "Stopped"
 
 
+IN_QUARANTINE = (RemovalState.QUARANTINED, RemovalState.REMOVING)
+UNDER_WAY = (RemovalState.PROPOSED, RemovalState.APPROVED, *IN_QUARANTINE, RemovalState.STOPPED)
+AWAY = (*IN_QUARANTINE, RemovalState.REMOVED)
+
+
+def still_there(steps: QuerySet[DeliveryStep], target: str) -> QuerySet[DeliveryStep]:
+    """Those of steps whose folder no removal has taken away since they made it."""
+    took = Removal.objects.filter(delivery=OuterRef("delivery"), target=target, state__in=AWAY)
+    since = Q(quarantined_at=None) | Q(quarantined_at__gte=OuterRef("ended_at"))
+    return steps.annotate(folder=KT("figures__folder")).exclude(
+        Exists(took.filter(since, path=OuterRef("folder")))
+    )
+
+
 class Removal(models.Model):
     """One folder on its way out. Once removed it is the deletion's certificate, and is kept for ever."""
 
@@ -134,6 +151,18 @@ class Removal(models.Model):
     def __str__(self) -> str:
         return f"{self.get_target_display()} of {self.delivery}"
 
+    @property
+    def is_in_quarantine(self) -> bool:
+        """Whether it has left its place and not the disk, as far as is written down."""
+        has_stopped_there = self.state == RemovalState.STOPPED and bool(self.tombstone)
+        return self.state in IN_QUARANTINE or has_stopped_there
+
+    def took(self, folder: str | None, made_at: datetime | None) -> bool:
+        """Whether it took away what was made in `folder` then; not what stood there before, or elsewhere."""
+        is_since = not self.quarantined_at or not made_at or self.quarantined_at >= made_at
+        is_away = self.is_in_quarantine or self.state == RemovalState.REMOVED
+        return is_away and self.path == folder and is_since
+
 
 class DiskReading(models.Model):
     """Free space of a disk at one moment."""
@@ -146,7 +175,7 @@ class DiskReading(models.Model):
 
     class Meta:
         ordering = ["-at"]
-        indexes = [models.Index(fields=["path", "-at"])]
+        indexes = [models.Index(fields=["path", "-at"]), models.Index(fields=["at"])]
 
     def __str__(self) -> str:
         return f"{self.path} at {self.at}"

@@ -1,7 +1,7 @@
 """Safe to delete: what could go and why, what is on its way out, what people hold, and what was removed.
 
-The page tells what the database knows and never waits for a disk or S3; those are asked when a folder is
-proposed, and again before anything happens to it.
+The page tells what the database knows and never waits for a disk or S3; those are asked before anything
+happens to a folder.
 """
 
 from __future__ import annotations
@@ -9,40 +9,50 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from seqauto import clean_up as story
-from seqauto import holds
+from seqauto import holds, strays
 from seqauto.clean_up_facts import known, place_of
 from seqauto.clean_up_rules import CleanUpRules, clean_up_rules_of_settings
-from seqauto.gates import Gate, gates
+from seqauto.delivery_states import DIFFERS
+from seqauto.gates import Facts, Gate, gates
+from seqauto.holdings import holding
 from seqauto.models import Delivery, DeliveryStep, Hold, Removal
-from seqauto.models.clean_up import RemovalState, Target
+from seqauto.models.clean_up import UNDER_WAY, RemovalState, Target, still_there
 from seqauto.models.deliveries import DeliveryState, StepKind, StepState
-from seqauto.storage import holding
+from seqauto.removal_rows import why_it_stays
+from seqauto.roles import CAN_APPROVE, CAN_CLEAN_UP, CAN_HOLD
 from seqauto.templatetags import looks
 
 from . import PageRequest
+from .removals import (
+    OnItsWay,
+    elsewhere,
+    ended,
+    evidence_of,
+    on_their_way,
+    place_in_quarantine,
+    who_carried_out,
+)
 from .scans import number_in
 
-RUNS_A_PAGE = 25
-RUNS_WEIGHED = 100
+RUNS_A_PAGE = 10
+RUNS_WEIGHED = 20
 """So many runs at most are weighed for the first lines of the page."""
 REMOVED_SHOWN = 15
 HOLDS_SHOWN = 100
-
-ENDED = (RemovalState.REMOVED, RemovalState.PUT_BACK)
 
 
 # --- The page ------------------------------------------------------------------------------------------
@@ -50,30 +60,41 @@ ENDED = (RemovalState.REMOVED, RemovalState.PUT_BACK)
 
 @require_safe
 def clean_up(request: PageRequest) -> HttpResponse:
+    return _page(request, HoldForm())
+
+
+def _page(request: PageRequest, hold_form: HoldForm) -> HttpResponse:
     rules, now = clean_up_rules_of_settings(), timezone.now()
-    runs = _page_of(standing_somewhere(rules), number_in(request, "after"))
+    after, before = number_in(request, "after"), number_in(request, "before")
+    runs = _page_of(standing_somewhere(rules), after)
     shown, more = runs[:RUNS_A_PAGE], len(runs) > RUNS_A_PAGE
-    ended = list(_ended(number_in(request, "before"))[: REMOVED_SHOWN + 1])
-    removals = [OnItsWay.of(removal, rules, request) for removal in story.under_way()]
+    ripe = list(_ripe(rules, now)[: RUNS_WEIGHED + 1])
+    candidates = _candidates([*shown, *ripe[:RUNS_WEIGHED]], rules, now)
+    held = list(holds.holds_at(now).select_related("delivery"))
+    on_its_way = on_their_way(story.under_way(), rules, request, now, held)
+    gone, older = ended(before, REMOVED_SHOWN)
     context = {
         "rules": rules,
         "is_by_itself": settings.SEQAUTO_CLEAN_UP_ENABLED,
-        "could_go": _could_go(rules, now),
-        "candidates": list(_candidates(shown, rules, now)),
+        "could_go": _could_go(ripe, candidates, rules),
+        "candidates": [one for run in shown for one in candidates[run.pk]],
+        "why_empty": "" if shown else _why_empty(on_its_way, is_first_page=not after),
         "next_run": shown[-1].pk if more else None,
-        "is_first_page": not number_in(request, "after"),
-        "waiting": [one for one in removals if one.needs_a_person],
-        "under_way": [one for one in removals if not one.needs_a_person],
-        "holds": list(holds.holds_at(now).select_related("delivery")[:HOLDS_SHOWN]),
-        "ended": ended[:REMOVED_SHOWN],
-        "older": ended[REMOVED_SHOWN - 1].pk if len(ended) > REMOVED_SHOWN else None,
-        "is_newest": not number_in(request, "before"),
+        "is_first_page": not after,
+        "waiting": [one for one in on_its_way if one.needs_a_person],
+        "under_way": [one for one in on_its_way if not one.needs_a_person],
+        "strays": strays.told(),
+        "holds": held[:HOLDS_SHOWN],
+        "hold_form": hold_form,
+        "ended": gone,
+        "older": older,
+        "is_newest": not before,
     } | _may(request)
     return render(request, "clean_up/list.html", context)
 
 
 def _may(request: PageRequest) -> dict[str, bool]:
-    permissions = {"can_hold": holds.PERMISSION, "can_clean_up": story.MAY_CLEAN_UP}
+    permissions = {"can_hold": CAN_HOLD, "can_clean_up": CAN_CLEAN_UP}
     return {name: request.user.has_perm(permission) for name, permission in permissions.items()}
 
 
@@ -89,6 +110,8 @@ class Candidate:
     path: str
     bytes: int
     gates: tuple[Gate, ...]
+    stays: str = ""
+    """Why only a person's word takes it."""
 
     @property
     def is_closed(self) -> bool:
@@ -96,21 +119,23 @@ class Candidate:
 
     @property
     def state(self) -> looks.State:
-        return looks.State("Must stay", "idle") if self.is_closed else looks.State("Could go", "ok")
+        if self.is_closed:
+            return looks.State("Must stay", "idle")
+        return looks.State("Stays", "idle") if self.stays else looks.State("Could go", "ok")
 
     @property
     def why(self) -> str:
-        """The first gate that is closed, in words."""
-        closed = (gate for gate in self.gates if gate.is_known and not gate.passed)
-        return next((f"{gate.sentence}: no. {gate.evidence}" for gate in closed), "")
+        """What was seen at the first gate that is closed; else why it stays."""
+        closed = (gate.evidence for gate in self.gates if gate.is_known and not gate.passed)
+        return next(closed, self.stays)
 
     @property
     def counts(self) -> str:
-        """`9 of 14 gates passed, 5 are looked at when it is proposed`."""
+        """`9 of 14 gates passed, 5 are looked at before it goes`."""
         passed = f"{sum(gate.passed for gate in self.gates)} of {len(self.gates)} gates passed"
         open_ones = sum(not gate.is_known for gate in self.gates)
         verb = "is" if open_ones == 1 else "are"
-        return f"{passed}, {open_ones} {verb} looked at when it is proposed" if open_ones else passed
+        return f"{passed}, {open_ones} {verb} looked at before it goes" if open_ones else passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,93 +149,90 @@ class CouldGo:
 
 
 def standing_somewhere(rules: CleanUpRules) -> QuerySet[Delivery]:
-    """Delivered runs that hold something which a rule is about and nobody removes, the first found first."""
+    """Runs that were delivered and hold something which a rule is about and nobody removes.
+
+    The first found first; of those whose copy is damaged by now, too.
+    """
     wanted = Q(pk__in=())
     for target, rule in rules.rules.items():
         if rule.is_on:
             wanted |= _stands(target)
-    found = Delivery.objects.filter(wanted, state=DeliveryState.DELIVERED).exclude(identity=None)
+    found = Delivery.objects.filter(wanted, delivered_at__isnull=False).exclude(identity=None)
+    return found.order_by("pk").prefetch_related(*_steps_and_removals())
+
+
+def _steps_and_removals() -> tuple[Prefetch, Prefetch]:
     steps = DeliveryStep.objects.order_by("place").defer("problems", "traceback")
     removals = Removal.objects.defer("manifest", "evidence")
-    return found.order_by("pk").prefetch_related(Prefetch("steps", steps), Prefetch("removals", removals))
+    return Prefetch("steps", steps), Prefetch("removals", removals)
 
 
 def _stands(target: str) -> Q:
     """Of this target something stands there, as the database knows it."""
-    states = (*story.UNDER_WAY, RemovalState.REMOVED)
-    going = Exists(Removal.objects.filter(delivery=OuterRef("pk"), target=target, state__in=states))
+    removals = Removal.objects.filter(delivery=OuterRef("pk"), target=target, state__in=UNDER_WAY)
     if target == Target.SOURCE:
-        return Q(gone_at=None) & ~Q(going)
+        return Q(gone_at=None) & ~Q(Exists(removals))
     kind = StepKind.CONVERT if target == Target.FASTQS else StepKind.BACK_UP
-    made = DeliveryStep.objects.filter(delivery=OuterRef("pk"), kind=kind, state=StepState.DONE)
-    return Q(Exists(made)) & ~Q(going)
+    made = DeliveryStep.objects.filter(Q(state=StepState.DONE) | Q(code=DIFFERS), kind=kind)
+    return Q(Exists(still_there(made, target).filter(delivery=OuterRef("pk")))) & ~Q(Exists(removals))
 
 
 def _page_of(runs: QuerySet[Delivery], after: int) -> Sequence[Delivery]:
-    return list(runs.filter(pk__gt=after)[: RUNS_A_PAGE + 1])
+    return list(runs.filter(pk__gt=after).prefetch_related(None)[: RUNS_A_PAGE + 1])
 
 
-def _candidates(runs: Sequence[Delivery], rules: CleanUpRules, now: datetime) -> Iterator[Candidate]:
-    facts = known(runs, now)
-    for run in runs:
-        held = holding(run)
-        busy = {one.target for one in run.removals.all() if one.state in story.UNDER_WAY}
-        for target, rule in rules.rules.items():
-            size = held.of(target)
-            if rule.is_on and target not in busy and size is not None:
-                path, judged = place_of(run, target, rules).path, gates(facts[run.pk], rule, now)
-                yield Candidate(run, Target(target), str(path or ""), size, judged)
-
-
-def _could_go(rules: CleanUpRules, now: datetime) -> CouldGo:
-    """What no gate that the database knows keeps here."""
+def _ripe(rules: CleanUpRules, now: datetime) -> QuerySet[Delivery]:
+    """Those that neither a hold nor their age keeps here."""
     days = min((rule.days for rule in rules.rules.values() if rule.is_on), default=0)
-    ripe = standing_somewhere(rules).filter(delivered_at__lte=now - timedelta(days=days), is_held=False)
-    runs = list(ripe.exclude(pk__in=holds.holds_at(now).values("delivery"))[: RUNS_WEIGHED + 1])
-    free = [one for one in _candidates(runs[:RUNS_WEIGHED], rules, now) if not one.is_closed]
-    size = sum(one.bytes for one in free)
-    return CouldGo(len(free), len({one.delivery.pk for one in free}), size, len(runs) <= RUNS_WEIGHED)
+    delivered = standing_somewhere(rules).filter(state=DeliveryState.DELIVERED, is_held=False)
+    ripe = delivered.filter(delivered_at__lte=now - timedelta(days=days))
+    return ripe.exclude(pk__in=holds.holds_at(now).values("delivery")).prefetch_related(None)
 
 
-# --- What is on its way out ----------------------------------------------------------------------------
+def _candidates(runs: Sequence[Delivery], rules: CleanUpRules, now: datetime) -> dict[int, list[Candidate]]:
+    """The candidates of each run; the database is asked once of a run that is named twice."""
+    weighed = list({run.pk: run for run in runs}.values())
+    prefetch_related_objects(weighed, *_steps_and_removals())
+    facts = known(weighed, now, fastqs_suffice=rules.fastqs_suffice)
+    return {run.pk: list(_candidates_of(run, facts[run.pk], rules, now)) for run in weighed}
 
 
-@dataclass(frozen=True, slots=True)
-class OnItsWay:
-    """A removal as the page shows it, with what the one who looks at it may do."""
+def _candidates_of(run: Delivery, facts: Facts, rules: CleanUpRules, now: datetime) -> Iterator[Candidate]:
+    held = holding(run)
+    removals = sorted(run.removals.all(), key=lambda one: one.pk)
+    busy = {one.target for one in removals if one.state in UNDER_WAY}
+    back = {one.target: why_it_stays(one) for one in removals if one.state == RemovalState.PUT_BACK}
+    for target, rule in rules.rules.items():
+        size = held.of(target)
+        if rule.is_on and target not in busy and size is not None:
+            path, judged = place_of(run, target, rules).path, gates(facts, rule, now)
+            yield Candidate(run, Target(target), str(path or ""), size, judged, back.get(target, ""))
 
-    removal: Removal
-    needs_a_person: bool
-    what_next: str
-    until: datetime | None
-    may_approve: bool
-    is_own: bool
 
-    @classmethod
-    def of(cls, removal: Removal, rules: CleanUpRules, request: PageRequest) -> OnItsWay:
-        waits = removal.state == RemovalState.PROPOSED and rules.needs_approval
-        since = removal.quarantined_at if removal.state == RemovalState.QUARANTINED else None
-        return cls(
-            removal=removal,
-            needs_a_person=waits or removal.state == RemovalState.STOPPED,
-            what_next=_what_next(removal, rules),
-            until=since + timedelta(hours=rules.grace_hours) if since else None,
-            may_approve=waits and request.user.has_perm(story.MAY_APPROVE),
-            is_own=removal.proposed_by == request.user.get_username(),
+def _why_empty(removals: Sequence[OnItsWay], *, is_first_page: bool) -> str:
+    if not is_first_page:
+        return "No further run."
+    if not Delivery.objects.filter(delivered_at__isnull=False).exists():
+        return (
+            "Nothing here yet. Once a run is delivered, each of its folders will stand here with every gate "
+            "that lies before its removal."
         )
+    if removals:
+        return "All that delivered runs hold here is on its way out: see above."
+    return "No delivered run holds anything here that a rule is about."
 
 
-def _what_next(removal: Removal, rules: CleanUpRules) -> str:
-    if removal.state in (RemovalState.APPROVED, RemovalState.PROPOSED):
-        if removal.state == RemovalState.PROPOSED and rules.needs_approval:
-            return "Another person must approve it."
-        return "At the next turn everything is looked at again, then it goes into quarantine."
-    return ""
-
-
-def _ended(before: int) -> QuerySet[Removal]:
-    ended = Removal.objects.filter(state__in=ENDED, **({"pk__lt": before} if before else {}))
-    return ended.order_by("-pk").defer("manifest", "evidence").select_related("delivery")
+def _could_go(
+    ripe: Sequence[Delivery], candidates: dict[int, list[Candidate]], rules: CleanUpRules
+) -> CouldGo:
+    """What no gate that the database knows keeps here."""
+    weighed = (one for run in ripe[:RUNS_WEIGHED] for one in candidates[run.pk])
+    free = [one for one in weighed if not one.is_closed and not one.stays]
+    if not rules.fastqs_suffice:  # a backup stays where its run folder goes
+        sources = {one.delivery.pk for one in free if one.target == Target.SOURCE}
+        free = [one for one in free if one.target != Target.BACKUP or one.delivery.pk not in sources]
+    size = sum(one.bytes for one in free)
+    return CouldGo(len(free), len({one.delivery.pk for one in free}), size, len(ripe) <= RUNS_WEIGHED)
 
 
 # --- One removal: its certificate ----------------------------------------------------------------------
@@ -221,21 +243,19 @@ def clean_up_removal(request: PageRequest, pk: int) -> HttpResponse:
     rows = Removal.objects.select_related("delivery").defer("manifest")
     removal = get_object_or_404(rows.annotate(has_manifest=~Q(manifest="")), pk=pk)
     rules = clean_up_rules_of_settings()
+    (on_its_way,) = on_their_way([removal], rules, request, timezone.now())
     context = {
         "removal": removal,
-        "on_its_way": OnItsWay.of(removal, rules, request),
+        "on_its_way": on_its_way,
         "is_removed": removal.state == RemovalState.REMOVED,
-        "is_open": removal.state in story.UNDER_WAY,
-        "gates": list(_evidence_of(removal)),
+        "is_open": removal.state in UNDER_WAY,
+        "who": who_carried_out(removal),
+        "quarantine": place_in_quarantine(removal, rules),
+        "elsewhere": elsewhere(removal),
+        "gates": list(evidence_of(removal)),
         "rule": dict.fromkeys(("days", "proof_days", "version"), looks.NOTHING) | dict(removal.rule),
     } | _may(request)
     return render(request, "clean_up/removal.html", context)
-
-
-def _evidence_of(removal: Removal) -> Iterator[dict[str, Any]]:
-    """The gates as they were recorded; a certificate outlives the code that wrote it."""
-    recorded = removal.evidence if isinstance(removal.evidence, list) else []
-    return (gate for gate in recorded if isinstance(gate, dict))
 
 
 @require_safe
@@ -257,7 +277,7 @@ class WhyForm(forms.Form):
 
 
 class HoldForm(WhyForm):
-    run = forms.CharField(max_length=1000)
+    run = forms.CharField(max_length=1000, error_messages={"required": "Say which run."})
     until = forms.DateField(required=False)
 
     def clean_run(self) -> Delivery:
@@ -271,102 +291,127 @@ class HoldForm(WhyForm):
 
     def clean_until(self) -> date | None:
         until: date | None = self.cleaned_data["until"]
-        if until and until < timezone.now().date():
-            raise ValidationError("The last day of a hold lies in the future.")
+        if until and until < timezone.localdate():
+            raise ValidationError("The last day of a hold is today or later.")
         return until
 
 
-def _decide(request: PageRequest, decision: Callable[[], object], done: str) -> HttpResponse:
-    """Carry out a decision, and tell what became of it."""
+def _decide(request: PageRequest, about: str, decision: Callable[[], object], done: str) -> HttpResponse:
+    """Carry out a decision about a run or one of its folders, and tell what became of it."""
     try:
         decision()
     except (story.CleanUpRefused, holds.HoldRefused) as refused:
-        messages.error(request, looks.printable(f"Nothing was changed. {refused}"))
+        messages.error(request, looks.printable(f"{about}: nothing was changed. {refused}"))
     except OSError as failure:
-        messages.error(request, looks.printable(f"Nothing was changed. A disk failed: {failure}"))
+        messages.error(request, looks.printable(f"{about}: nothing was changed. A disk failed: {failure}"))
     else:
-        messages.success(request, done)
-    return redirect("clean_up")
+        messages.success(request, looks.printable(f"{about}: {done}"))
+    return redirect(_back_to(request))
+
+
+def _back_to(request: PageRequest) -> str:
+    """The delivery's page, where the form stood there; else this one."""
+    number = request.POST.get("delivery", "")
+    is_number = number.isascii() and number.isdecimal() and len(number) < 16
+    return reverse("delivery", args=[int(number)]) if is_number else reverse("clean_up")
 
 
 def _refuse(request: PageRequest, form: forms.Form) -> HttpResponse:
+    messages.error(request, _all_wrong(form))
+    return redirect(_back_to(request))
+
+
+def _all_wrong(form: forms.Form) -> str:
     wrong = " ".join(str(error) for errors in form.errors.values() for error in errors)
-    messages.error(request, looks.printable(f"Nothing was changed. {wrong}"))
-    return redirect("clean_up")
+    return looks.printable(f"Nothing was changed. {wrong}")
+
+
+def _named(removal: Removal) -> str:
+    return f"{removal.get_target_display()} of {removal.delivery.name}"
 
 
 @require_POST
-@permission_required(holds.PERMISSION, raise_exception=True)
+@permission_required(CAN_HOLD, raise_exception=True)
 def clean_up_hold(request: PageRequest) -> HttpResponse:
     form = HoldForm(request.POST)
     if not form.is_valid():
-        return _refuse(request, form)
+        if request.POST.get("delivery"):
+            return _refuse(request, form)
+        messages.error(request, _all_wrong(form))
+        return _page(request, form)
     said = form.cleaned_data
-    done = "Held: nothing of it is removed. What stands in quarantine goes back at the next turn."
+    done = "held. Nothing of it is removed; what stands in quarantine goes back at the next turn."
     return _decide(
-        request, lambda: holds.place(said["run"], request.user, said["reason"], said["until"]), done
+        request,
+        said["run"].name,
+        lambda: holds.place(said["run"], request.user, said["reason"], said["until"]),
+        done,
     )
 
 
 @require_POST
-@permission_required(holds.PERMISSION, raise_exception=True)
+@permission_required(CAN_HOLD, raise_exception=True)
 def clean_up_release(request: PageRequest, pk: int) -> HttpResponse:
     hold, form = get_object_or_404(Hold.objects.select_related("delivery"), pk=pk), WhyForm(request.POST)
     if not form.is_valid():
         return _refuse(request, form)
-    reason = form.cleaned_data["reason"]
-    return _decide(request, lambda: holds.release(hold, request.user, reason), "Released.")
+    reason, done = form.cleaned_data["reason"], f"the hold of {hold.user_name} is released."
+    return _decide(request, hold.delivery.name, lambda: holds.release(hold, request.user, reason), done)
 
 
 @require_POST
-@permission_required(story.MAY_CLEAN_UP, raise_exception=True)
+@permission_required(CAN_CLEAN_UP, raise_exception=True)
 def clean_up_propose(request: PageRequest, pk: int) -> HttpResponse:
-    """Look at disks and S3 now, and write it down if every gate is open."""
+    """Write it down if no gate is known to be closed; disks and S3 are asked before anything moves."""
     delivery, target = get_object_or_404(Delivery, pk=pk), request.POST.get("target", "")
     rules = clean_up_rules_of_settings()
     if target not in rules.rules:
         raise Http404("There is no such target.")
-    done = "Proposed. " + ("Another person must approve it." if rules.needs_approval else _by_whom())
+    done = "proposed. " + ("Another person must approve it." if rules.needs_approval else _by_whom())
     return _decide(
-        request, lambda: story.propose(story.candidate(delivery, target, rules), rules, request.user), done
+        request,
+        f"{Target(target).label} of {delivery.name}",
+        lambda: story.propose(story.known_candidate(delivery, target, rules), rules, request.user),
+        done,
     )
 
 
 def _by_whom() -> str:
     if settings.SEQAUTO_CLEAN_UP_ENABLED:
-        return "It goes into quarantine at the next turn, within the hour."
+        return "Everything is looked at at the next turn, within the hour, then it goes into quarantine."
     return "It goes into quarantine with “manage.py clean_up_runs --execute”."
 
 
 @require_POST
-@permission_required(story.MAY_APPROVE, raise_exception=True)
+@permission_required(CAN_APPROVE, raise_exception=True)
 def clean_up_approve(request: PageRequest, pk: int) -> HttpResponse:
     removal = _removal(pk)
     reason = request.POST.get("reason", "")[:500]
-    return _decide(request, lambda: story.approve(removal, request.user, reason), f"Approved. {_by_whom()}")
+    done = f"approved. {_by_whom()}"
+    return _decide(request, _named(removal), lambda: story.approve(removal, request.user, reason), done)
 
 
 @require_POST
-@permission_required(story.MAY_CLEAN_UP, raise_exception=True)
+@permission_required(CAN_CLEAN_UP, raise_exception=True)
 def clean_up_withdraw(request: PageRequest, pk: int) -> HttpResponse:
     removal, form = _removal(pk), WhyForm(request.POST)
     if not form.is_valid():
         return _refuse(request, form)
     rules, reason = clean_up_rules_of_settings(), form.cleaned_data["reason"]
+    done = f"put back to {removal.path}." if removal.tombstone else "withdrawn. It stays in its place."
     return _decide(
-        request, lambda: story.withdraw(removal, rules, request.user, reason), "It stays in its place."
+        request, _named(removal), lambda: story.withdraw(removal, rules, request.user, reason), done
     )
 
 
 @require_POST
-@permission_required(story.MAY_CLEAN_UP, raise_exception=True)
+@permission_required(CAN_CLEAN_UP, raise_exception=True)
 def clean_up_go_on(request: PageRequest, pk: int) -> HttpResponse:
     removal, form = _removal(pk), WhyForm(request.POST)
     if not form.is_valid():
         return _refuse(request, form)
-    reason = form.cleaned_data["reason"]
-    done = "It goes on: every gate is asked again."
-    return _decide(request, lambda: story.go_on(removal, request.user, reason), done)
+    reason, done = form.cleaned_data["reason"], "goes on. Every gate is asked again at the next turn."
+    return _decide(request, _named(removal), lambda: story.go_on(removal, request.user, reason), done)
 
 
 def _removal(pk: int) -> Removal:

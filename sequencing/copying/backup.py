@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .files import THREADS, Work, copy_files, hash_files
@@ -117,16 +117,23 @@ def verify(
     folder: Path,
     manifest: Manifest,
     *,
+    but: Container[str] = (),
     threads: int = THREADS,
     progress: Progress = lambda done, total: None,
     stop: Stop = lambda: False,
 ) -> tuple[str, ...]:
-    """Read a folder from its disk and say where it differs from a manifest; () = it is equal.
+    """Read a folder from its disk and say where it differs from a manifest, `but` for some of the names in
+    it; () = it is equal.
 
     Names, sizes, contents and links count, times and modes do not. An empty manifest or folder is never
-    equal. Raises CopyProblem where the folder cannot be read.
+    equal. Raises CopyProblem where the folder cannot be read, or changed meanwhile: then what was read first
+    proves nothing any more.
     """
-    return _read_back(folder, manifest, Work(manifest.algorithm, threads, manifest.bytes, progress, stop))
+    before = list_folder(folder)
+    work = Work(manifest.algorithm, threads, manifest.bytes, progress, stop)
+    differ = _read_back(folder, manifest, work, but)
+    _refuse_change(folder, before)
+    return differ
 
 
 # ---- the steps ----
@@ -173,11 +180,15 @@ def _recognise(source: Path, listing: Listing, destination: Path, work: Work) ->
     return manifest
 
 
-def _read_back(folder: Path, manifest: Manifest, work: Work) -> tuple[str, ...]:
+def _read_back(folder: Path, manifest: Manifest, work: Work, but: Container[str] = ()) -> tuple[str, ...]:
     listing = list_folder(folder)
     problems = tuple(f"{shown_path(path)} {why}" for path, why in listing.problems)
-    hashes = hash_files(folder, _files(listing.entries), work, from_disk=True)
-    return problems + differences(manifest, _with_hashes(listing.entries, hashes))
+    expected, found = (
+        tuple(entry for entry in entries if entry.path not in but)
+        for entries in (manifest.entries, listing.entries)
+    )
+    hashes = hash_files(folder, _files(found), work, from_disk=True)
+    return problems + differences(replace(manifest, entries=expected), _with_hashes(found, hashes))
 
 
 def _write_manifest_beside(destination: Path, manifest: Manifest) -> None:

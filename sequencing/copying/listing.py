@@ -49,13 +49,15 @@ class Listing:
 
     Two listings of equal `digest` hold the same names, sizes, times and link targets. `stamp` differs too
     where a file was written anew and given its old size and time back. `problems` are (path, why): what could
-    not be looked at.
+    not be looked at. `newest_change` is when the last of them, folders aside, was written, renamed or given
+    another mode (st_ctime_ns; 0 for an empty folder): no program can set that back.
     """
 
     entries: tuple[Entry, ...]
     problems: tuple[tuple[str, str], ...]
     digest: str
     stamp: str
+    newest_change: int
 
     @property
     def files(self) -> int:
@@ -74,7 +76,13 @@ def list_folder(folder: Path, *, alive: Callable[[], None] = lambda: None) -> Li
     """
     walk = _Walk(folder, alive)
     entries = tuple(walk.entries())
-    return Listing(entries, tuple(walk.problems), walk.digest.hexdigest(), walk.stamp.hexdigest())
+    digest, stamp = walk.digest.hexdigest(), walk.stamp.hexdigest()
+    return Listing(entries, tuple(walk.problems), digest, stamp, walk.newest_change)
+
+
+def kind_of(mode: int) -> Kind:
+    """What a name is, by its st_mode."""
+    return _KINDS.get(stat.S_IFMT(mode), "special")
 
 
 @contextmanager
@@ -107,6 +115,7 @@ class _Walk:
     def __init__(self, folder: Path, alive: Callable[[], None]) -> None:
         self.folder, self.alive = folder, alive
         self.problems: list[tuple[str, str]] = []
+        self.newest_change = 0
         self.digest, self.stamp = xxhash.xxh3_128(), xxhash.xxh3_128()
 
     def entries(self) -> Iterator[Entry]:
@@ -141,7 +150,7 @@ class _Walk:
         """Describe one name; None, and a problem, where that cannot be done."""
         try:
             status = found.stat(follow_symlinks=False)
-            kind = _KINDS.get(stat.S_IFMT(status.st_mode), "special")
+            kind = kind_of(status.st_mode)
             target = os.readlink(found.name, dir_fd=folder) if kind == "link" else ""
         except OSError as error:
             if error.errno in _DISK_IS_ILL:
@@ -164,6 +173,7 @@ class _Walk:
         self.stamp.update(line)
         if entry.kind != "folder":
             self.stamp.update(b"%d %d" % (status.st_ino, status.st_ctime_ns))
+            self.newest_change = max(self.newest_change, status.st_ctime_ns)
 
     def _note_problem(self, path: str, why: str) -> None:
         self.problems.append((path, why))

@@ -5,13 +5,15 @@ back as long as nothing of it is removed. A tombstone stays until `forget`, so t
 first what became of the folder. Every step may be killed at any byte and run again.
 """
 
+from .handles import refuse_mounts
 from .problems import RemoveProblem
 from .quarantine import forget, put_back, quarantine, remove
 from .tombstones import QUARANTINE, State, Tombstone, list_tombstones, quarantined_at, unexplained
-from .tree import Removed
+from .tree import IsProven, Removed
 
 __all__ = [
     "QUARANTINE",
+    "IsProven",
     "RemoveProblem",
     "Removed",
     "State",
@@ -21,6 +23,7 @@ __all__ = [
     "put_back",
     "quarantine",
     "quarantined_at",
+    "refuse_mounts",
     "remove",
     "unexplained",
 ]

@@ -10,7 +10,17 @@ from datetime import datetime
 from pathlib import Path
 
 from .handles import opened, reached, refuse_mounts
-from .problems import changed, gone, half_removed, not_gone, occupied, outside, shown_path, touching
+from .problems import (
+    changed,
+    gone,
+    half_removed,
+    not_gone,
+    occupied,
+    outside,
+    shown_path,
+    stopped,
+    touching,
+)
 from .tombstones import (
     Tombstone,
     Yard,
@@ -24,7 +34,7 @@ from .tombstones import (
     open_yard,
     status_of,
 )
-from .tree import Progress, Removed, Stop, remove_tree
+from .tree import IsProven, Progress, Removed, Stop, remove_tree
 
 LooksLike = Callable[[Path], bool]
 
@@ -79,14 +89,17 @@ def remove(
     root: Path,
     *,
     looks_like: LooksLike,
+    is_proven: IsProven,
     progress: Progress = lambda files, size: None,
     stop: Stop = lambda: False,
 ) -> Removed:
     """Remove a quarantined folder for ever, or what an earlier call left of it; the tombstone stays.
 
-    `looks_like` is asked of the folder in quarantine, before the first file goes. `progress` (files and bytes
-    removed by this call so far) and `stop` are called twice a second. Raises RemoveProblem at the first thing
-    that is not as it should be: what is left waits there for the next call.
+    `looks_like` is asked of the folder in quarantine, before the first file goes; `is_proven(inside, status)`
+    of each name in it, by its path below the folder and what os.lstat says of it, right before it goes, also
+    of what an earlier call left. `progress` (files and bytes removed by this call so far) and `stop` are
+    called twice a second. Raises RemoveProblem at the first thing that is not as it should be: what is left
+    waits there for the next call.
     """
     with _claimed(tombstone, root) as (yard, now, handle):
         path = yard.path / now.id
@@ -96,8 +109,10 @@ def remove(
             refuse_mounts(path)
         if now.state == "quarantined":
             _refuse_unless(looks_like, path)
+            if stop():  # as long as it is whole it can be put back
+                raise stopped(path)
             note_begun(yard, now, handle)
-        removed = remove_tree(yard.handle, now.id, path, progress, stop)
+        removed = remove_tree(yard.handle, now.id, path, is_proven, progress, stop)
         with touching(yard.path, "written"):
             os.fsync(yard.handle)
     return removed

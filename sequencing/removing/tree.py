@@ -15,6 +15,7 @@ from .problems import cannot, changed, other_disk, shown_path, stopped
 
 Progress = Callable[[int, int], None]
 Stop = Callable[[], bool]
+IsProven = Callable[[str, os.stat_result], bool]
 _TELL_SECONDS = 0.5
 _Identity = tuple[int, int]
 
@@ -36,13 +37,16 @@ class _Level:
     subfolders: list[str]
 
 
-def remove_tree(above: int, name: str, path: Path, progress: Progress, stop: Stop) -> Removed:
+def remove_tree(
+    above: int, name: str, path: Path, is_proven: IsProven, progress: Progress, stop: Stop
+) -> Removed:
     """Remove the folder `name` in the folder `above`; it stands at `path`, which is for messages only.
 
+    `is_proven(inside, status)` is asked of every name right before it goes, or is entered; a no ends it all.
     Folders may lie deeper than a path can tell: one handle is open at a time, and the way up is "..", which
     is believed only where it leads to the folder that we came from.
     """
-    tree = _Tree(above, path, progress, stop)
+    tree = _Tree(above, path, is_proven, progress, stop)
     try:
         tree.enter(name)
         while tree.trail:
@@ -61,11 +65,12 @@ def remove_tree(above: int, name: str, path: Path, progress: Progress, stop: Sto
 class _Tree:
     """Where the removal stands, and what it did so far."""
 
-    def __init__(self, above: int, path: Path, progress: Progress, stop: Stop) -> None:
+    def __init__(self, above: int, path: Path, is_proven: IsProven, progress: Progress, stop: Stop) -> None:
         self.files = self.bytes = self.folders = 0
         self.trail: list[_Level] = []
         self.handle, self._disk, self._above = os.dup(above), disk_of(above), _identity(above)
-        self._path, self._progress, self._stop, self._told = path, progress, stop, -_TELL_SECONDS
+        self._path, self._is_proven = path, is_proven
+        self._progress, self._stop, self._told = progress, stop, -_TELL_SECONDS
 
     def here(self, name: object = None) -> Path:
         """Where the removal stands, or the name in it that a system call failed on."""
@@ -110,14 +115,17 @@ class _Tree:
         """Remove all but folders, and return these."""
         with os.scandir(self.handle) as found:
             names = [(one.name, one.is_dir(follow_symlinks=False)) for one in found]
+        prefix = "".join(f"{level.name}/" for level in self.trail[1:])
         for name, is_folder in names:
             self._tell()
+            status = os.stat(name, dir_fd=self.handle, follow_symlinks=False)
+            if not self._is_proven(prefix + name, status):
+                raise changed(f"{shown_path(self.here(name))} is not what was proven to be elsewhere.")
             if not is_folder:
-                self._unlink(name)
+                self._unlink(name, status)
         return [name for name, is_folder in names if is_folder]
 
-    def _unlink(self, name: str) -> None:
-        status = os.stat(name, dir_fd=self.handle, follow_symlinks=False)
+    def _unlink(self, name: str, status: os.stat_result) -> None:
         os.unlink(name, dir_fd=self.handle)
         self.files += 1
         if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:

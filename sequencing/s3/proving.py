@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..illumina.errors import shown
 from .bucket import check_bucket
@@ -29,10 +29,22 @@ class KnownObject:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What became of objects: `differences`, a sentence each, () = none; `bytes_read` were read back."""
+    """What became of objects: `differences`, a sentence each, () = none; `bytes_read` were read back.
+
+    `expiring` tells, a sentence each, of objects that a lifecycle rule of their bucket is going to remove.
+    """
 
     differences: tuple[str, ...]
     bytes_read: int
+    expiring: tuple[str, ...] = ()
+
+
+class _OneLook(NamedTuple):
+    """How one object differs, how many bytes of it were read back, and when it expires; "" where not."""
+
+    difference: str
+    bytes_read: int = 0
+    expires: str = ""
 
 
 def prove_objects(
@@ -68,14 +80,15 @@ def prove_objects(
             pool.shutdown(cancel_futures=True)
             raise
     found = [look.result() for look in looks]
-    if any(text for text, _read in found):
+    differ = tuple(one.difference for one in found if one.difference)
+    if differ:
         check_bucket(calls)  # still: an object that went with its bucket is not lost
     nothing = () if objects else (f"s3://{bucket}: no object is named",)
-    return Look(nothing + tuple(text for text, _read in found if text), sum(read for _text, read in found))
+    expiring = tuple(one.expires for one in found if one.expires)
+    return Look(nothing + differ, sum(one.bytes_read for one in found), expiring)
 
 
-def _look_at(calls: Calls, known: KnownObject) -> tuple[str, int]:
-    """How one object differs, "" where it does not, and how many bytes of it were read back."""
+def _look_at(calls: Calls, known: KnownObject) -> _OneLook:
     name = f"s3://{calls.bucket}/{shown(known.key, 500)}"
     if calls.halt.is_set():
         raise stopped()
@@ -83,9 +96,10 @@ def _look_at(calls: Calls, known: KnownObject) -> tuple[str, int]:
         head = calls.ask("head_object", Key=known.key, ChecksumMode="ENABLED")
         size, read_back = head.get("ContentLength"), calls.options.read_back
         if size != known.size:
-            return f"{name} has {size} bytes and not {known.size:,}", 0
+            return _OneLook(f"{name} has {size} bytes and not {known.size:,}")
+        expires = f"{name}: {shown(head['Expiration'], 500)}" if head.get("Expiration") else ""
         if same_as_known(head, known.md5, known.crc32) and read_back != "always":
-            return "", 0
+            return _OneLook("", 0, expires)
         if read_back == "never":
             sentence = f"{name} has no checksum that proves it, and reading back is off"
             raise UploadProblem("unverified", sentence, "Allow it to be read back, then prove it again.")
@@ -93,5 +107,6 @@ def _look_at(calls: Calls, known: KnownObject) -> tuple[str, int]:
     except Refused as error:
         if not error.is_absence:
             raise
-        return f"{name} is not there", 0
-    return ("" if found == (known.size, known.md5) else f"{name} holds something else", found[0])
+        return _OneLook(f"{name} is not there")
+    differs = "" if found == (known.size, known.md5) else f"{name} holds something else"
+    return _OneLook(differs, found[0], expires)

@@ -1,5 +1,6 @@
 """Clean-up for tests: delivered runs that are old enough, and short ways to say what became of them."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ from delivering_faults import environment_of
 from django.db.models import F
 from django.utils import timezone
 
-from seqauto import clean_up
+from seqauto import clean_up, proving
 from seqauto.clean_up_rules import CleanUpRules, rules_from
-from seqauto.delivery_rules import DeliveryRules
-from seqauto.models import Delivery, Removal
+from seqauto.delivery_rules import DeliveryRules, ProvingRules
+from seqauto.models import Delivery, DiskReading, Proof, Removal
 from sequencing.removing import QUARANTINE
 
 BY = "a test"
@@ -30,12 +31,44 @@ def clean_up_rules(
 ONLY_SOURCES = {"fastqs": {"enabled": False}}
 
 
+ONLY_BACKUPS = {"backup": {"enabled": True}, "fastqs": {"enabled": False}, "source": {"enabled": False}}
+
+
 def delivered_run(rules: DeliveryRules, days: float = 25, **fields: Any) -> Path:
-    """A run that was delivered so many days ago."""
+    """A run that was delivered so many days ago, and whose backup was proven again just now."""
     run = land_run(rules, **fields)
+    write_long_ago(run)
     deliver(rules)
-    grow_old(run, days)
+    ripen(run, rules, days)
     return run
+
+
+def write_long_ago(run: Path) -> None:
+    """Let the instrument have written all files of a run a year ago."""
+    long_ago = (timezone.now() - timedelta(days=365)).timestamp()
+    for path in run.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            os.utime(path, (long_ago, long_ago))
+
+
+def ripen(run: Path, rules: DeliveryRules, days: float = 25) -> None:
+    """Let so many days have passed since a delivery: SeqAuto worked on each, and proved the backup now."""
+    grow_old(run, days)
+    prove_backup(run, rules)
+    work_each_day()
+
+
+def prove_backup(run: Path, rules: DeliveryRules) -> None:
+    (backup,) = [copy for copy in proving.copies([run.name]) if copy.what == Proof.What.BACKUP]
+    assert proving.prove(backup, rules, ProvingRules())
+
+
+def work_each_day(days: int = 60) -> None:
+    """What the watcher writes down of free space, once for each of the last days."""
+    now = timezone.now()
+    DiskReading.objects.bulk_create(
+        DiskReading(path="/disk", at=now - timedelta(days=day), total=10, free=5) for day in range(days)
+    )
 
 
 def grow_old(run: Path, days: float) -> None:
@@ -44,6 +77,7 @@ def grow_old(run: Path, days: float) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(
         **{name: F(name) - ago for name in ("found_at", "delivered_at", "listing_at", "complete_at")}
     )
+    Proof.objects.filter(delivery=delivery).update(at=F("at") - ago)
     for step in delivery.steps.all():
         step.started_at, step.ended_at = step.started_at - ago, step.ended_at - ago
         if "verified_at" in step.figures:

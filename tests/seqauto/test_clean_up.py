@@ -17,14 +17,17 @@ from cleaning import (
     grow_old,
     quarantined,
     removal_of,
+    ripen,
+    write_long_ago,
 )
 from delivering import deliver, delivery_of, events_of, land_run, look, rules_for, snapshot, state_of
 from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
-from django.db.models import ProtectedError
+from django.db.models import F, ProtectedError
+from django.utils import timezone
 from ordinary_user import unreadable
 
-from seqauto import clean_up, clean_up_facts, decisions, holds
+from seqauto import clean_up, clean_up_s3, decisions, holds, removal_work
 from seqauto.clean_up import CleanUpRefused
 from seqauto.holds import HoldRefused
 from seqauto.models import AuditEntry, Delivery, DeliveryStep, Hold, IncomingFolder, Proof, Removal
@@ -192,16 +195,17 @@ def test_what_somebody_took_out_of_quarantine_stops_for_a_person(lab, rules, tmp
 
 def test_a_sheet_that_was_edited_and_is_kept_beside_the_fastqs_keeps_nothing(lab, rules):
     run = land_run(lab)
+    write_long_ago(run)
     deliver(lab)
     sheet = run / "SampleSheet.csv"
     sheet.write_text(sheet.read_text().replace("[Header]", "[Header]\nInvestigator Name,Ada", 1))
-    grow_old(run, 25)
+    ripen(run, lab)
     assert closed_gates(run, "source", rules) == ["backup_stands"]
     look(lab)
     decisions.convert_again(delivery_of(run), None, "The sheet was wrong")
     deliver(lab)
     assert state_of(run) == "delivered"
-    grow_old(run, 25)
+    ripen(run, lab)
     # Its FASTQs have a number of their own, the sheet beside them is the new one.
     assert closed_gates(run, "source", rules) == []
 
@@ -259,6 +263,13 @@ def _backup_away(lab, run):
     (lab.backup_dir / run.name).rename(lab.backup_dir / "elsewhere")
 
 
+def _backup_overwritten(lab, run):
+    Proof.objects.update(at=F("at") - timedelta(minutes=2))
+    path = lab.backup_dir / run.name / "RunInfo.xml"
+    path.chmod(0o644)
+    path.write_bytes(bytes(path.stat().st_size))
+
+
 def _no_manifest(lab, run):
     (lab.backup_dir / f"{run.name}.manifest.tsv").unlink()
 
@@ -281,6 +292,7 @@ FAULTS = {
     "a backup that is away": (_backup_away, "backup_stands"),
     "a backup without manifest": (_no_manifest, "backup_stands"),
     "a file gone from the backup": (_flipped_name_in_backup, "backup_stands"),
+    "a file of the backup overwritten": (_backup_overwritten, "backup_stands"),
     "a backup that differed": (_bad_proof, "backup_verified"),
     "a backup proven too long ago": (lambda lab, run: grow_old(run, 40), "backup_verified"),
     "no FASTQs": (lambda lab, run: _step(run, "convert", files=[]), "converted"),
@@ -300,6 +312,43 @@ def test_promise_29_one_fact_that_is_not_so_keeps_everything(lab, rules, fault):
     assert gate in closed_gates(run, "source", rules)
     assert execute(rules, run.name) == []
     assert set(run.rglob("*")) == names
+
+
+#: Faults of disks and S3, and the gate that each closes before FASTQs or a backup go.
+ELSEWHERE = {
+    "fastqs": {
+        "a file that came": "unchanged",
+        "a file that changed": "unchanged",
+        "an empty run folder": "unchanged",
+        "a backup that is away": "backup_stands",
+        "a backup without manifest": "backup_stands",
+        "a file gone from the backup": "backup_stands",
+        "a file of the backup overwritten": "backup_stands",
+        "an object that is gone": "in_s3",
+    },
+    "backup": {
+        "a file that came": "another_copy",
+        "a file that changed": "another_copy",
+        "an empty run folder": "another_copy",
+        "a backup without manifest": "another_copy",
+        "a file gone from the backup": "target",
+        "an object that is gone": "in_s3",
+    },
+}
+
+
+@pytest.mark.parametrize(("target", "fault"), [(one, fault) for one in ELSEWHERE for fault in ELSEWHERE[one]])
+def test_promise_29_one_fact_that_is_not_so_keeps_fastqs_and_backups_too(lab, target, fault):
+    run = delivered_run(lab)
+    rules = clean_up_rules(lab, {one: {"enabled": one == target} for one in ("source", "fastqs", "backup")})
+    disks = (lab.incoming[0], lab.backup_dir, lab.fastq_dir)
+    assert closed_gates(run, target, rules) == []
+    do, _gate_of_the_source = FAULTS[fault]
+    do(lab, run)
+    before = [snapshot(disk) for disk in disks]
+    assert ELSEWHERE[target][fault] in closed_gates(run, target, rules)
+    assert execute(rules, run.name) == []
+    assert [snapshot(disk) for disk in disks] == before
 
 
 def test_promise_29_an_object_of_other_content_is_read_back_and_found_before_anything_moves(lab, rules):
@@ -397,8 +446,9 @@ def test_promise_32_a_link_out_of_the_run_harms_nothing_there(lab, rules, tmp_pa
     run = land_run(lab)
     (run / "link").symlink_to(outside)
     (run / "file").symlink_to(outside / "kept.txt")
+    write_long_ago(run)
     deliver(lab)
-    grow_old(run, 25)
+    ripen(run, lab)
     (removal,) = execute(rules)
     assert (removal.state, run.exists()) == ("removed", False)
     assert (outside / "kept.txt").read_text() == "kept"
@@ -435,7 +485,7 @@ def test_promise_34_a_hold_that_comes_after_the_last_look_still_counts(lab, rule
     """Placed between the look at all facts and the row that says Quarantined."""
     run = delivered_run(lab)
     ada = person("ada", "seqauto_hold")
-    seen = clean_up._looked_again
+    seen = removal_work._looked_again
 
     def look_then_hold(*args):
         found = seen(*args)
@@ -444,18 +494,28 @@ def test_promise_34_a_hold_that_comes_after_the_last_look_still_counts(lab, rule
 
     (one,) = clean_up.plan(rules)
     removal = clean_up.propose(one, rules, BY)
-    monkeypatch.setattr(clean_up, "_looked_again", look_then_hold)
+    monkeypatch.setattr(removal_work, "_looked_again", look_then_hold)
     clean_up.carry_out(removal, rules, BY)
     assert (removal.state, run.exists()) == ("stopped", True)
 
 
 def test_a_hold_ends_after_its_last_day(lab, rules):
     run = delivered_run(lab)
-    ada, today = person("ada", "seqauto_hold"), datetime.now(UTC).date()
+    ada, today = person("ada", "seqauto_hold"), timezone.localdate()
     hold = holds.place(delivery_of(run), ada, "For a while", until=today)
     assert "unheld" in closed_gates(run, "source", rules)
     Hold.objects.filter(pk=hold.pk).update(until=today - timedelta(days=1))
     assert closed_gates(run, "source", rules) == []
+
+
+def test_promise_34_the_last_day_of_a_hold_ends_at_midnight_in_the_lab(settings, db):
+    """17:00 in California is the next day in Greenwich already."""
+    settings.TIME_ZONE = "America/Los_Angeles"
+    delivery = Delivery.objects.create(path="/x/run", root="/x", name="run")
+    Hold.objects.create(delivery=delivery, user_name="ada", reason="Wait", until=date(2026, 11, 22))
+    assert holds.holding(delivery, datetime(2026, 11, 23, 1, tzinfo=UTC)).exists()
+    assert holds.holding(delivery, datetime(2026, 11, 23, 7, 59, tzinfo=UTC)).exists()
+    assert not holds.holding(delivery, datetime(2026, 11, 23, 8, tzinfo=UTC)).exists()
 
 
 def test_who_may_not_hold_is_refused_and_so_is_a_hold_without_reason(lab):
@@ -512,7 +572,7 @@ def test_promise_35_null_future_and_absurd_dates_keep_everything(lab, rules, at)
 def test_promise_35_a_clock_a_year_ahead_removes_nothing(lab, rules, monkeypatch):
     """The database and this machine both say so; S3 knows better."""
     run = delivered_run(lab)  # old enough, but only by a clock that is wrong
-    monkeypatch.setattr(clean_up_facts, "_clock_of", lambda _answer: datetime.now(UTC) - timedelta(days=365))
+    monkeypatch.setattr(clean_up_s3, "_clock_of", lambda _answer: datetime.now(UTC) - timedelta(days=365))
     assert closed_gates(run, "source", rules) == ["clock"]
     assert execute(rules) == []
     assert run.exists()
@@ -614,6 +674,22 @@ def test_what_had_stopped_goes_on_where_it_is_named_on_the_command_line(lab, lab
     call_command("clean_up_runs", "--execute", "--run", run.name)
     assert not run.exists()
     assert AuditEntry.objects.filter(reason="Named on the command line").count() == 1
+
+
+def test_the_command_tells_what_stands_in_quarantine_without_a_removal(lab, lab_settings, capsys):
+    run = delivered_run(lab)
+    lab_settings.SEQAUTO_CLEAN_UP_GRACE_HOURS = 24
+    call_command("clean_up_runs", "--execute")
+    Removal.objects.all().delete()
+    capsys.readouterr()
+    call_command("clean_up_runs")
+    shown = capsys.readouterr().out
+    assert "Stands in quarantine without a removal: " in shown
+    assert f"is all of {run}" in shown
+    run.mkdir()
+    with pytest.raises(CommandError, match="waits for a person"):
+        call_command("clean_up_runs", "--execute", "--json")
+    assert len(json.loads(capsys.readouterr().out)["strays"]) == 1
 
 
 def test_removals_are_kept_for_ever(lab, rules):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,16 @@ from cleaning import (
     ONLY_SOURCES,
     clean_up_rules,
     delivered_run,
-    grow_old,
     in_the_shell,
     quarantined,
     removal_of,
+    ripen,
+    write_long_ago,
 )
 from delivering import deliver, delivery_of, land_run, look, rules_for, snapshot
 from delivering_faults import SHORT_LEASE
 
+from seqauto import clean_up, removal_work
 from seqauto.models import AuditEntry, Removal
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -89,8 +92,9 @@ def test_promise_33_kill_9_in_the_middle_of_the_removal(children, rules):
         (run / "Data" / f"tile_{folder}").mkdir()
         for number in range(20):
             (run / "Data" / f"tile_{folder}" / f"{number}.bcl").touch()
+    write_long_ago(run)
     deliver(rules.delivery)
-    grow_old(run, 25)
+    ripen(run, rules.delivery)
     held = snapshot(run)
     child = in_the_shell(children, rules, "--execute", **SHORT_LEASE)
     incoming = rules.delivery.incoming[0]
@@ -113,10 +117,53 @@ def test_promise_33_kill_9_in_the_middle_of_the_removal(children, rules):
     assert_the_next_turn_ends_it(children, rules, run, held)
 
 
+#: Read by Python before anything else: kill -9 at the third file of base calls that is removed.
+KILL_AT_THE_THIRD_FILE = """
+import os, signal, sys
+
+gone = []
+def look(event, arguments):
+    if event == "os.remove" and str(arguments[0]).endswith(".bcl"):
+        gone.append(arguments[0])
+        if len(gone) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(look)
+"""
+
+
+@pytest.mark.parametrize("loss", ["the backup goes", "a file comes"])
+def test_promise_33_killed_in_the_middle_only_what_is_still_proven_goes_on(children, rules, tmp_path, loss):
+    run = delivered_run(rules.delivery)
+    held, incoming = snapshot(run), rules.delivery.incoming[0]
+    (tmp_path / "start").mkdir()
+    (tmp_path / "start" / "sitecustomize.py").write_text(KILL_AT_THE_THIRD_FILE)
+    child = in_the_shell(children, rules, "--execute", PYTHONPATH=str(tmp_path / "start"), **SHORT_LEASE)
+    assert child.returncode() == -signal.SIGKILL
+    (left,) = quarantined(incoming)
+    if loss == "the backup goes":
+        (rules.delivery.backup_dir / run.name).rename(rules.delivery.backup_dir / "away")
+    else:
+        (left / "late.txt").write_text("Not anywhere else.")
+    before = snapshot(left)
+    assert 0 < len(before) < len(held)
+
+    def is_stopped() -> bool:
+        in_the_shell(children, rules, "--execute", **SHORT_LEASE).returncode()
+        return removal_of(run).state == "stopped"
+
+    wait_until(is_stopped, "the next turn has looked at it")
+    assert snapshot(left) == before
+    if loss == "the backup goes":
+        (rules.delivery.backup_dir / "away").rename(rules.delivery.backup_dir / run.name)
+    else:
+        (left / "late.txt").unlink()
+    in_the_shell(children, rules, "--execute", "--run", run.name, **SHORT_LEASE).returncode()
+    assert_the_next_turn_ends_it(children, rules, run, held)
+
+
 def test_promise_33_killed_between_the_row_and_the_rename(children, rules, monkeypatch):
     """The row says Quarantined already; the folder stands where it stood, with a tombstone or without."""
-    from seqauto import clean_up
-
     run = delivered_run(rules.delivery)
     held = snapshot(run)
 
@@ -126,7 +173,7 @@ def test_promise_33_killed_between_the_row_and_the_rename(children, rules, monke
     def die(*_args, **_options):
         raise Killed
 
-    monkeypatch.setattr(clean_up, "quarantine", die)
+    monkeypatch.setattr(removal_work, "quarantine", die)
     with pytest.raises(Killed):
         clean_up.clean_up(rules, "a test")
     assert (removal_of(run).state, removal_of(run).tombstone) == ("quarantined", "")

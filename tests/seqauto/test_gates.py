@@ -11,6 +11,7 @@ from seqauto.gates import NEEDS, Facts, Rule, Seen, all_open, gates
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FOUND = NOW - timedelta(days=60)
+WRITTEN = FOUND - timedelta(hours=1)  # the newest file, by the instrument's clock
 PROVEN = NOW - timedelta(days=25)
 FACTS = [one.name for one in fields(Facts) if one.type == "Seen"]
 DATES = [one.name for one in fields(Facts) if one.type == "datetime | None"]
@@ -34,7 +35,8 @@ def facts_of(**other) -> Facts:
     """All true, and proven long enough ago."""
     values = {name: Seen(True, "so") for name in FACTS} | dict.fromkeys(DATES, PROVEN)
     clocks = {"this machine": NOW, "S3": NOW + timedelta(minutes=1)}
-    return Facts(**(values | {"found_at": FOUND, "clocks": clocks} | other))
+    others = {"found_at": FOUND, "clocks": clocks, "newest_file_at": WRITTEN, "days_seen": 25}
+    return Facts(**(values | others | other))
 
 
 def may_go(facts: Facts, target: str = "source", now: datetime = NOW, **rule) -> bool:
@@ -107,6 +109,25 @@ def test_promise_35_every_clock_must_agree(target, minutes, whose):
     for wrong in (NOW + timedelta(minutes=minutes), NOW - timedelta(minutes=minutes), None):
         assert not may_go(facts_of(clocks=clocks | {whose: wrong}), target)
     assert not may_go(facts_of(clocks={}), target)
+
+
+@given(target=targets, hours=st.integers(-24 * 400, 24 * 400))
+def test_promise_35_a_run_is_not_delivered_before_its_files_were_written(target, hours):
+    """A clock that was behind at the delivery, and was set right since, would make it old at once."""
+    facts = facts_of(newest_file_at=PROVEN + timedelta(hours=hours))
+    assert may_go(facts, target) == (hours <= 24)
+    assert may_go(facts, target, days=0) == (hours <= 24)
+
+
+@given(target=targets, date=absurd)
+def test_promise_35_files_of_no_date_or_an_absurd_one_prove_no_age(target, date):
+    assert not may_go(facts_of(newest_file_at=date), target)
+
+
+@given(target=targets, seen=st.one_of(st.none(), st.integers(0, 60)), days=st.integers(0, 25))
+def test_promise_35_days_count_only_where_half_of_them_were_really_seen(target, seen, days):
+    """All clocks of a single machine jump ahead together: the days between have left no trace."""
+    assert may_go(facts_of(days_seen=seen), target, days=days) == (seen is not None and 2 * seen >= days)
 
 
 @given(target=targets, name=st.sampled_from(FIRST_PROOFS), hours=st.integers(0, 24 * 60))

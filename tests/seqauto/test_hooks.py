@@ -1,6 +1,7 @@
 """What follows an upload: a job of AWS Batch or a Celery task, by project code, handed over once."""
 
 import json
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from moto import mock_aws
 from test_broker import embedded  # noqa: F401
 
 from seqauto import checks, decisions, hooks
+from seqauto.delivery_work import Work
 from seqauto.hooks import Job, NotTaken, filled_in, hook_for, parse_hooks
 from seqauto.models import AuditEntry, Submission
 from seqauto.models.deliveries import DeliveryState, StepKind, StepState
@@ -179,6 +181,24 @@ def test_a_submission_that_was_answered_is_never_sent_again(rules, batch):
     run_again(run, rules)
     assert len(jobs_in(batch)) == Submission.objects.count() == 1
     assert AuditEntry.objects.filter(action="delivery.submit").count() == 1
+
+
+def test_of_two_workers_that_send_at_once_one_submits(rules, batch, monkeypatch):
+    rules = with_hooks(rules, Panel=BATCH)
+    usual, sent_by_another = Work.must_stop, []
+
+    def while_another_sends(work):
+        if not sent_by_another and Submission.objects.exists():
+            sent_by_another.append(True)
+            sys.modules["seqauto.steps.submit"]._send(work, Submission.objects.get(), rules)
+        return usual(work)
+
+    monkeypatch.setattr(Work, "must_stop", while_another_sends)
+    run = land_run(rules)
+    deliver(rules)
+    assert sent_by_another
+    assert len(jobs_in(batch)) == 1
+    assert state_of(run) == DeliveryState.DELIVERED
 
 
 def run_again(run, rules) -> None:

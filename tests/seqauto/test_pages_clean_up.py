@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from seqauto import clean_up as story
-from seqauto.gates import Gate
+from seqauto import strays
+from seqauto.clean_up_rules import clean_up_rules_of_settings
 from seqauto.models import AuditEntry, Delivery, Hold, Proof, Removal
 from seqauto.models.clean_up import RemovalState, Target
 from seqauto.models.deliveries import DeliveryState, StepKind
@@ -114,18 +115,16 @@ def test_beyond_the_runs_weighed_it_says_at_least(client, monkeypatch):
 def test_promise_29_every_gate_is_shown_with_its_evidence_or_as_not_looked_at(client):
     ripe_run()
     said = page(client)
-    assert "9 of 14 gates passed, 5 are looked at when it is proposed" in said
+    assert "9 of 16 gates passed, 7 are looked at before it goes" in said
     assert "Read again on" in said
     assert "25 objects, 9,888,000,009 bytes, in s3://lab-fastq, each with its MD5." in said
-    assert (
-        "Every object is in S3 with our checksum : not looked at now Looked at when it is proposed." in said
-    )
+    assert "Every object is in S3 with our checksum : not looked at now Looked at before it goes." in said
 
 
 def test_a_closed_gate_says_why_and_offers_nothing(client, cleaner):
     ripe_run(days=5)
     response = client.get("/clean-up/")
-    assert "Must stay Everything has been proven for long enough: no." in text_of(response)
+    assert "Must stay The last of the proofs is of" in text_of(response)
     assert "/propose/" not in response.content.decode()
 
 
@@ -133,14 +132,53 @@ def test_a_held_run_must_stay(client):
     Hold.objects.create(delivery=ripe_run(), user_name="bea", reason="A trial")
     said = page(client)
     assert "Nothing could go now" in said
-    assert "Nobody holds it: no. bea holds it: A trial" in said
+    assert "Must stay bea holds it: A trial" in said
 
 
 def test_what_was_removed_or_is_on_its_way_is_no_candidate(client):
-    delivery = ripe_run()
+    delivery = ripe_run(gone_at=timezone.now())
     add_removal(delivery, RemovalState.REMOVED, ended_at=timezone.now())
     add_removal(delivery, RemovalState.QUARANTINED, target=Target.FASTQS, quarantined_at=timezone.now())
     assert list(client.get("/clean-up/").context["candidates"]) == []
+
+
+def test_what_was_made_anew_since_its_removal_is_a_candidate_again(client):
+    delivery = ripe_run()  # its folder was put back by hand
+    folder = delivery.steps.get(kind=StepKind.CONVERT).figures["folder"]
+    for target, path in ((Target.SOURCE, delivery.path), (Target.FASTQS, folder)):
+        add_removal(
+            delivery, RemovalState.REMOVED, target=target, path=path, quarantined_at=delivery.found_at
+        )
+    targets = [one.target for one in client.get("/clean-up/").context["candidates"]]
+    assert targets == [Target.SOURCE, Target.FASTQS]
+    Removal.objects.update(quarantined_at=timezone.now())
+    assert [one.target for one in client.get("/clean-up/").context["candidates"]] == [Target.SOURCE]
+
+
+def test_a_run_whose_backup_is_damaged_stays_in_the_list_and_says_so(client, cleaner):
+    delivery = ripe_run()
+    reason = "The backup is no longer what was proven: RunInfo.xml has another content."
+    delivery.steps.filter(kind=StepKind.BACK_UP).update(state="failed", code="differs")
+    Delivery.objects.update(state=DeliveryState.WAITING, reason=reason)
+    response = client.get("/clean-up/")
+    assert f"Must stay Waits for a person. {reason}" in text_of(response)
+    assert delivery.get_absolute_url() in response.content.decode()
+    assert "/propose/" not in response.content.decode()
+
+
+def test_an_empty_list_says_why_it_is_empty(client):
+    assert "Nothing here yet. Once a run is delivered" in page(client)
+    delivery = ripe_run(gone_at=timezone.now())
+    add_removal(delivery, RemovalState.QUARANTINED, quarantined_at=timezone.now())
+    fastqs = add_removal(delivery, RemovalState.PROPOSED, target=Target.FASTQS)
+    assert "All that delivered runs hold here is on its way out: see above." in page(client)
+    Removal.objects.update(
+        state=RemovalState.REMOVED,
+        quarantined_at=timezone.now(),
+        path=delivery.steps.get(kind=StepKind.CONVERT).figures["folder"],
+    )
+    assert fastqs.pk
+    assert "No delivered run holds anything here that a rule is about." in page(client)
 
 
 def test_a_rule_that_is_on_for_backups_shows_them_too(client, settings):
@@ -180,12 +218,17 @@ def test_more_rows_ask_no_more_questions(client):
     assert questions() == few
 
 
-def test_looking_at_the_page_asks_no_disk_and_no_bucket(client, monkeypatch):
+def let_no_page_look(monkeypatch) -> None:
     def refuse(*_args, **_kwargs):
         raise AssertionError("A page has looked.")
 
-    for name in ("list_folder", "looks_of", "s3_client", "is_gone"):
-        monkeypatch.setattr(f"seqauto.clean_up_facts.{name}", refuse)
+    looks = ("survey.list_folder", "survey.looks_of", "survey.is_gone", "s3.s3_client")
+    for name in looks:
+        monkeypatch.setattr(f"seqauto.clean_up_{name}", refuse)
+
+
+def test_looking_at_the_page_asks_no_disk_and_no_bucket(client, monkeypatch):
+    let_no_page_look(monkeypatch)
     ripe_run()
     assert client.get("/clean-up/").status_code == 200
 
@@ -193,47 +236,50 @@ def test_looking_at_the_page_asks_no_disk_and_no_bucket(client, monkeypatch):
 # --- Decisions -----------------------------------------------------------------------------------------
 
 
-def let_all_gates_be_open(monkeypatch) -> None:
-    """The facts are gathered from disks and S3, which have their own tests."""
-
-    def candidate(delivery, target, _rules):
-        gate = Gate("rule", "The rule for it is switched on", True, True, "It is.")
-        return story.Candidate(delivery, target, delivery.path, 3, 14 * GIGABYTE, (gate,))
-
-    monkeypatch.setattr(story, "candidate", candidate)
-
-
-def test_a_proposal_is_written_down_and_waits_for_another_person(client, cleaner, monkeypatch, settings):
+def test_a_proposal_is_written_down_and_waits_for_another_person(client, cleaner, settings):
     settings.SEQAUTO_CLEAN_UP_APPROVAL = True
-    let_all_gates_be_open(monkeypatch)
     delivery = ripe_run()
-    client.post(reverse("clean_up_propose", args=[delivery.pk]), {"target": "source"})
+    address = reverse("clean_up_propose", args=[delivery.pk])
+    response = client.post(address, {"target": "source"}, follow=True)
+    about = f"Run folder on the incoming disk of {delivery.name}"
+    assert messages_of(response) == f"{about}: proposed. Another person must approve it."
     removal = Removal.objects.get()
     assert (removal.state, removal.proposed_by) == (RemovalState.PROPOSED, "cleaner")
-    assert "You proposed it, so another person must approve it." in page(client)
+    assert page(client).count("You proposed it, so another person must approve it.") == 1
     response = client.post(reverse("clean_up_approve", args=[removal.pk]), follow=True)
     assert "Another person must approve it" in messages_of(response)
     log_in(client, "second", "seqauto_clean_up_approve")
+    assert "cleaner proposed it. Approve it if it may go." in page(client)
+    assert "Another person must approve it." not in page(client)
     assert reverse("clean_up_approve", args=[removal.pk]) in client.get("/clean-up/").content.decode()
     client.post(reverse("clean_up_approve", args=[removal.pk]))
     removal.refresh_from_db()
     assert (removal.state, removal.approved_by) == (RemovalState.APPROVED, "second")
 
 
-def test_promise_29_a_proposal_looks_at_everything_and_is_refused_where_the_disk_is_not_there(
+def test_promise_29_a_proposal_asks_no_disk_and_everything_is_looked_at_before_anything_moves(
     client, cleaner, monkeypatch
 ):
-    monkeypatch.setattr("seqauto.clean_up_facts.s3_client", no_answer)
     delivery = ripe_run()
     address = reverse("clean_up_propose", args=[delivery.pk])
+    with monkeypatch.context() as patched:
+        let_no_page_look(patched)
+        client.post(address, {"target": "source"})
+    assert Removal.objects.get().state == RemovalState.APPROVED
+    rules = clean_up_rules_of_settings()
+    story.carry_out(Removal.objects.get(), rules, "a turn")
+    removal = Removal.objects.get()
+    assert removal.state == RemovalState.STOPPED  # there is no such folder on any disk
+    assert removal.quarantined_at is None
+
+
+def test_promise_29_what_a_gate_is_known_to_keep_is_not_proposed(client, cleaner):
+    Hold.objects.create(delivery=ripe_run(), user_name="bea", reason="A trial")
+    address = reverse("clean_up_propose", args=[Delivery.objects.get().pk])
     response = client.post(address, {"target": "source"}, follow=True)
-    assert "Nothing was changed." in messages_of(response)
-    assert "must stay" in messages_of(response)
+    assert "nothing was changed." in messages_of(response)
+    assert "bea holds it: A trial" in messages_of(response)
     assert not Removal.objects.exists()
-
-
-def no_answer(*_args):
-    raise OSError("no answer")
 
 
 def test_no_target_but_the_known_ones_is_proposed(client, cleaner):
@@ -263,7 +309,7 @@ def test_promise_34_a_hold_needs_a_reason_and_shows_who_why_until_when(client, c
     [
         ({"run": "no such run"}, "No run is called so"),
         ({"run": "twice"}, "Several runs are called so"),
-        ({"run": "twice", "until": "2001-01-01"}, "lies in the future"),
+        ({"run": "twice", "until": "2001-01-01"}, "is today or later"),
         ({"run": "twice", "until": "soon"}, "Enter a valid date"),
     ],
 )
@@ -345,8 +391,103 @@ def test_a_removal_without_manifest_offers_none(client):
 def test_older_certificates_are_found_page_by_page(client, monkeypatch):
     monkeypatch.setattr(views, "REMOVED_SHOWN", 1)
     old, new = (add_removal(add_delivery(), RemovalState.REMOVED, ended_at=timezone.now()) for _ in range(2))
-    assert client.get("/clean-up/").context["ended"] == [new]
-    assert client.get(f"/clean-up/?before={new.pk}").context["ended"] == [old]
+    for query, found in (("", new), (f"?before={new.pk}", old)):
+        assert [one.removal for one in client.get(f"/clean-up/{query}").context["ended"]] == [found]
+
+
+def test_what_ended_last_stands_first_with_who_and_why(client, cleaner):
+    long_ago, lately = timezone.now() - timedelta(hours=9), timezone.now() - timedelta(hours=1)
+    add_removal(add_delivery(), RemovalState.PUT_BACK, ended_at=lately, error="Needed for a re-analysis")
+    last = Removal.objects.get()
+    add_removal(add_delivery(), RemovalState.REMOVED, ended_at=long_ago, quarantined_at=long_ago)
+    response = client.get("/clean-up/")
+    assert [one.removal.pk for one in response.context["ended"]] == [last.pk, last.pk + 1]
+    assert "Withdrawn Needed for a re-analysis" in text_of(response)  # it never left its place
+    Removal.objects.update(quarantined_at=long_ago)
+    assert "Put back Needed for a re-analysis" in page(client)
+
+
+def test_who_withdrew_stands_in_the_list_and_on_its_page(client, cleaner, tmp_path):
+    delivery = ripe_run(root=str(tmp_path), path=str(tmp_path / "run"))
+    removal = add_removal(delivery)
+    address = reverse("clean_up_withdraw", args=[removal.pk])
+    response = client.post(address, {"reason": "Needed"}, follow=True)
+    assert messages_of(response).endswith(f"{delivery.name}: withdrawn. It stays in its place.")
+    assert "cleaner proposed by anna" in page(client)
+    assert "Withdrawn" in text_of(client.get(f"/clean-up/{removal.pk}/"))
+    assert "by cleaner" in text_of(client.get(f"/clean-up/{removal.pk}/"))
+
+
+def test_the_certificate_says_where_the_other_copies_are_and_how_to_give_the_run_back(client):
+    delivery = add_delivery(gone_at=timezone.now())
+    removal = add_removal(
+        delivery, RemovalState.REMOVED, quarantined_at=timezone.now(), ended_at=timezone.now()
+    )
+    said = text_of(client.get(f"/clean-up/{removal.pk}/"))
+    assert f"Backup /backup/{delivery.name} FASTQs s3://lab-fastq/" in said
+    assert f"manage.py restore_run {delivery.name} --to DIR" in said
+    backup = add_removal(
+        delivery,
+        RemovalState.REMOVED,
+        target=Target.BACKUP,
+        path=f"/backup/{delivery.name}",
+        quarantined_at=timezone.now(),
+    )
+    assert f"/backup/{delivery.name}" not in text_of(client.get(f"/clean-up/{removal.pk}/"))
+    assert "incoming disk" in text_of(client.get(f"/clean-up/{removal.pk}/"))
+    Delivery.objects.update(gone_at=None)
+    assert f"Run folder {delivery.path} FASTQs" in text_of(client.get(f"/clean-up/{backup.pk}/"))
+
+
+def test_a_removal_in_quarantine_says_where_it_stands(client, settings, tmp_path):
+    delivery = ripe_run(root=str(tmp_path), path=str(tmp_path / "run"))
+    removal = add_removal(
+        delivery, RemovalState.QUARANTINED, quarantined_at=timezone.now(), tombstone="run.1"
+    )
+    assert str(tmp_path / ".seqauto_removed" / "run.1") in text_of(client.get(f"/clean-up/{removal.pk}/"))
+
+
+def test_what_is_held_in_quarantine_is_not_said_to_be_removed(client):
+    removal = add_removal(
+        ripe_run(), RemovalState.QUARANTINED, quarantined_at=timezone.now(), tombstone="run.1"
+    )
+    Hold.objects.create(delivery=removal.delivery, user_name="bea", reason="A trial")
+    for said in (page(client), text_of(client.get(f"/clean-up/{removal.pk}/"))):
+        assert "Held by bea: A trial It is not removed while the hold lasts." in said
+        assert "removed for ever" not in said
+
+
+def test_a_hold_that_is_refused_keeps_what_was_typed(client, cleaner):
+    response = client.post(
+        reverse("clean_up_hold"), {"run": "no such run", "reason": "A trial", "until": "2001-01-01"}
+    )
+    body = response.content.decode()
+    for typed in ("no such run", "A trial", "2001-01-01"):
+        assert f'value="{typed}"' in body
+    assert 'id="do-hold" open' in body
+    assert 'id="hold-run-wrong"' in body
+    assert 'id="hold-until-wrong"' in body
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Australia/Adelaide"])
+def test_promise_34_a_hold_may_end_on_the_labs_own_day(client, cleaner, zone):
+    delivery = ripe_run()
+    with timezone.override(zone):
+        today = timezone.localdate()
+    for days, is_held in ((-1, False), (0, True)):
+        until = (today + timedelta(days=days)).isoformat()
+        with timezone.override(zone):
+            form = views.HoldForm({"run": delivery.name, "reason": "A trial", "until": until})
+            assert form.is_valid() is is_held
+
+
+def test_what_stands_in_quarantine_without_a_removal_is_told(client):
+    assert "In quarantine without a removal" not in page(client)
+    told = {"root": "/incoming", "strays": ["/incoming/.seqauto_removed/x has no tombstone."]}
+    values = {"who": "clean-up", "is_person": False, "kind": "incomingfolder", "name": "/incoming"}
+    AuditEntry.objects.create(action=strays.TOLD, after=told, **values)
+    assert "In quarantine without a removal /incoming" in page(client)
+    assert "has no tombstone." in page(client)
 
 
 @pytest.mark.parametrize("query", ["?after=x", "?before=-1", "?after=" + "9" * 30, "?before=%00"])
@@ -373,3 +514,32 @@ def test_hostile_names_are_inert(client, cleaner):
         assert "<script>alert(1)" not in body
         assert INERT in body
         assert "\x1b" not in body.replace('value="/incoming/&lt;script&gt;alert(1)&lt;/script&gt;\x1b', "")
+
+
+# --- What the first lines count ------------------------------------------------------------------------
+
+
+def test_a_run_folder_and_its_backup_are_never_both_counted(client, settings):
+    settings.SEQAUTO_CLEAN_UP_RULES = {"backup": {"enabled": True}, "fastqs": {"enabled": False}}
+    ripe_run()
+    assert "1 folder of 1 run could go" in page(client)
+
+
+def test_promise_29_a_backup_whose_run_folder_is_on_its_way_out_must_stay(client, cleaner, settings):
+    settings.SEQAUTO_CLEAN_UP_RULES = {"backup": {"enabled": True}, "fastqs": {"enabled": False}}
+    delivery = ripe_run()
+    add_removal(delivery)
+    response = client.get("/clean-up/")
+    assert "Nothing could go now" in text_of(response)
+    assert "Then this is the only copy." in text_of(response)
+    assert "/propose/" not in response.content.decode()
+
+
+def test_what_was_put_back_stays_is_said_and_not_counted(client, cleaner):
+    delivery = ripe_run()
+    for target in ("source", "fastqs"):
+        add_removal(delivery, RemovalState.PUT_BACK, target=target, tombstone="run.1", error="Wanted again")
+    response = client.get("/clean-up/")
+    assert "Nothing could go now" in text_of(response)
+    assert "It was put back: Wanted again. It goes only when a person" in text_of(response)
+    assert "/propose/" in response.content.decode()

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from seqauto import decisions, proving
 from seqauto.delivery_rules import ProvingRules
-from seqauto.models import AuditEntry, Delivery, Proof, Proving
+from seqauto.models import AuditEntry, Delivery, Proof, Proving, Removal
 from seqauto.models.clean_up import RemovalState, Target
 from seqauto.models.deliveries import DeliveryState, StepState
 from seqauto.s3_clients import s3_client
@@ -151,6 +151,16 @@ def test_a_bad_proof_of_a_run_whose_folder_is_gone_is_told_too(run, rules):
     needs_a_person(run, "back_up", "RunInfo.xml is missing")
 
 
+def test_retry_does_not_hide_a_damaged_backup_that_is_the_only_copy(run, rules, admin_user):
+    shutil.rmtree(run)
+    deliver(rules)
+    (backup_of(run, rules) / "RunInfo.xml").unlink()
+    proving.prove_due(rules, ALWAYS)
+    with pytest.raises(decisions.DecisionRefused, match="is no longer there"):
+        decisions.retry(delivery_of(run), admin_user)
+    needs_a_person(run, "back_up", "RunInfo.xml is missing")
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-40])
 
@@ -273,8 +283,27 @@ def test_the_oldest_proof_comes_first_and_removed_backups_never(run, rules):
     Delivery.objects.get(name=run.name).steps.update(ended_at=timezone.now() - timedelta(days=9))
     order = [(copy.step.delivery.name, copy.what.value) for copy in proving.copies()]
     assert order == [(other.name, "backup"), (run.name, "backup"), (other.name, "s3"), (run.name, "s3")]
-    delivery_of(other).removals.create(target=Target.BACKUP, path="x", state=RemovalState.REMOVED)
+    delivery_of(other).removals.create(
+        target=Target.BACKUP, path=str(backup_of(other, rules)), state=RemovalState.REMOVED
+    )
     assert [copy.step.delivery.name for copy in proving.copies([other.name])] == [other.name]
+
+
+def test_a_backup_made_anew_after_a_removal_is_proven_again(run, rules):
+    shutil.rmtree(backup_of(run, rules))
+    removal = delivery_of(run).removals.create(
+        target=Target.BACKUP, path=str(backup_of(run, rules)), state=RemovalState.REMOVED
+    )
+    Removal.objects.update(quarantined_at=timezone.now())
+    assert [copy.what for copy in proving.copies([run.name])] == ["s3"]
+    (run / "late.txt").write_text("late")
+    deliver(rules)
+    assert proving.prove_due(rules, ALWAYS) == 1
+    assert proofs_of(run) == [("backup", True)]
+    made_anew = step_of(run, "back_up").figures["folder"]
+    for quarantined_at, known in ((removal.proposed_at, 1), (timezone.now(), 0)):  # in the same place, too
+        Removal.objects.update(path=made_anew, quarantined_at=quarantined_at)
+        assert len(proving.copies([run.name])) == known
 
 
 def test_promise_35_a_proof_dated_ahead_by_a_wrong_clock_counts_for_nothing(run, rules):
@@ -341,7 +370,9 @@ def test_what_is_found_of_a_step_that_began_again_meanwhile_counts_for_nothing(r
 def test_a_backup_that_is_removed_while_it_is_read_is_not_called_damaged(run, rules):
     (copy,) = [copy for copy in proving.copies() if copy.what == "backup"]
     (backup_of(run, rules) / "RunInfo.xml").unlink()
-    delivery_of(run).removals.create(target=Target.BACKUP, path="x", state=RemovalState.QUARANTINED)
+    delivery_of(run).removals.create(
+        target=Target.BACKUP, path=str(backup_of(run, rules)), state=RemovalState.QUARANTINED
+    )
     assert proving.prove(copy, rules, ALWAYS) is None
     assert (proofs_of(run), state_of(run)) == ([], DeliveryState.DELIVERED)
 

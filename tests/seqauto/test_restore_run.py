@@ -11,8 +11,9 @@ from child_processes import wait_until
 from delivering import delivery_of, events_of, land_run, look, rules_for, snapshot, work
 from delivering_faults import environment_of
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from seqauto.models import AuditEntry
+from seqauto.models import AuditEntry, Removal
 from sequencing.copying import list_folder, manifest_path, read_manifest, verify
 
 pytestmark = pytest.mark.django_db
@@ -141,3 +142,18 @@ def test_promise_16_a_killed_restore_leaves_no_run_and_the_next_one_succeeds(chi
         assert children.manage(*command, **environment).returncode() == 0
     assert verify(place / run.name, read_manifest(manifest_path(big))) == ()
     assert delivery_of(run).gone_at is None
+
+
+def test_a_backup_that_clean_up_removed_is_told_with_its_certificate(run, rules, place):
+    backup = rules.backup_dir / run.name
+    now = timezone.now()
+    removal = delivery_of(run).removals.create(
+        target="backup", path=str(backup), state="quarantined", quarantined_at=now, tombstone="x.1"
+    )
+    assert f"stands in quarantine, removal {removal.pk}" in refused(run, place)
+    Removal.objects.update(state="removed", ended_at=now)
+    shutil.rmtree(backup)
+    assert (
+        f"was removed by clean-up on {timezone.localtime(now):%Y-%m-%d}: certificate {removal.pk}."
+        in refused(run, place)
+    )

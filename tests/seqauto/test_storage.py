@@ -16,10 +16,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seqauto import deliveries, storage
+from seqauto.holdings import holding, releases
 from seqauto.models import DiskReading
 from seqauto.models.clean_up import RemovalState, Target
 from seqauto.models.deliveries import DeliveryState, StepState
-from seqauto.storage import Disk, Reading, forecast, holding, outlook, releases
+from seqauto.storage import Disk, Reading, forecast, outlook
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TB = 10**12
@@ -192,8 +193,10 @@ def test_what_a_run_holds_is_known_until_it_is_removed():
     fastqs = 24 * 412_000_000
     assert (holding(delivery).source, holding(delivery).backup) == (14 * GIGABYTE, 14 * GIGABYTE)
     assert holding(delivery).fastqs == fastqs
-    delivery.removals.create(target=Target.FASTQS, path="x", state=RemovalState.QUARANTINED)
-    assert holding(delivery).fastqs == fastqs  # it takes its room still
+    folder = delivery.steps.get(kind="convert").figures["folder"]
+    delivery.removals.create(target=Target.FASTQS, path=folder, bytes=fastqs, state=RemovalState.QUARANTINED)
+    assert holding(delivery).bytes == 28 * GIGABYTE + fastqs  # it takes its room still
+    assert holding(delivery).fastqs is None
     delivery.removals.update(state=RemovalState.REMOVED)
     delivery.gone_at = timezone.now()
     assert (holding(delivery).source, holding(delivery).backup, holding(delivery).fastqs) == (
@@ -202,6 +205,35 @@ def test_what_a_run_holds_is_known_until_it_is_removed():
         None,
     )
     assert holding(add_delivery(DeliveryState.SEQUENCING)).backup is None
+
+
+@pytest.mark.django_db
+def test_a_folder_that_could_not_be_read_is_read_as_soon_as_it_is_there(rules, mount, tmp_path):
+    away = tmp_path / "away"
+    lab = replace(rules, backup_dir=away)
+    storage.read_disks(lab)
+    storage.read_disks(lab)
+    assert str(away) not in {folder for row in DiskReading.objects.all() for folder in row.folders}
+    before = DiskReading.objects.count()
+    mount(away, "1m")
+    storage.read_disks(lab)
+    assert str(away) in {folder for row in DiskReading.objects.all() for folder in row.folders}
+    read = DiskReading.objects.count()
+    assert read > before
+    storage.read_disks(lab)
+    assert DiskReading.objects.count() == read
+
+
+@pytest.mark.django_db
+def test_what_was_made_anew_after_a_removal_is_held():
+    delivery = add_delivery()
+    convert = delivery.steps.get(kind="convert")
+    for target, folder in ((Target.SOURCE, delivery.path), (Target.FASTQS, convert.figures["folder"])):
+        delivery.removals.create(
+            target=target, path=folder, state=RemovalState.REMOVED, quarantined_at=delivery.found_at
+        )
+    assert holding(delivery).source == 14 * GIGABYTE  # it was put back
+    assert holding(delivery).fastqs  # converted again
 
 
 @pytest.mark.django_db
@@ -223,12 +255,12 @@ def test_what_would_be_freed_comes_soonest_first():
 @pytest.mark.django_db
 def test_a_run_in_the_making_is_as_large_as_its_cycles_say_or_the_last_run_was():
     sequencing = add_delivery(DeliveryState.SEQUENCING, cycles=75, cycles_total=300, bytes=None)
-    assert outlook(sequencing, storage.last_finished(sequencing)) is None
+    assert storage.last_finished([sequencing]) == {}
     other_model = add_delivery(
         instrument="A00001", model="NovaSeq 6000", cycles_total=100, bytes=900 * GIGABYTE
     )
     same_model = add_delivery(instrument="M09999", model="MiSeq", cycles_total=150, bytes=10 * GIGABYTE)
-    found = outlook(sequencing, storage.last_finished(sequencing))
+    found = outlook(sequencing, storage.last_finished([sequencing])[sequencing.pk])
     assert (found.expected, found.to_come, found.source) == (
         20 * GIGABYTE,
         15 * GIGABYTE,
@@ -260,7 +292,7 @@ def test_promise_10_a_delivery_waits_for_room_and_goes_on_by_itself(rules, mount
         work(settle(tight), tight)
         step = step_of(run, kind)
         assert (step.state, step.attempts) == (StepState.WAITING, 0)
-        assert f"Waits for room: needs 1.1 GB, 1.0 MB free on {full}" in delivery_of(run).reason
+        assert f"and a reserve of 1.1 GB, 1.0 MB free on {full}" in delivery_of(run).reason
         assert "Waits for room" in step.doing
     deliver(rules)
     assert step_of(run, "convert").state == StepState.DONE

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,18 @@ def test_promise_04_a_file_written_anew_with_its_old_size_and_time_has_another_s
     assert after.stamp != before.stamp
 
 
+def test_a_listing_knows_its_newest_change_however_times_were_set_back(run, tmp_path):
+    (tmp_path / "empty" / "folder").mkdir(parents=True)
+    assert list_folder(tmp_path / "empty").newest_change == 0
+    before = list_folder(run)
+    assert before.newest_change == max(path.stat().st_ctime_ns for path in run.rglob("*") if path.is_file())
+    assert before.newest_change > MTIME_NS
+    time.sleep(0.02)  # the kernel's clock for files ticks so often
+    flip_a_byte(run / "Data/L001/s_2.bcl")
+    assert list_folder(run).digest == before.digest
+    assert list_folder(run).newest_change > before.newest_change
+
+
 def test_a_listing_says_at_each_folder_that_it_is_alive(run):
     folders = []
     list_folder(run, alive=lambda: folders.append(1))
@@ -294,6 +307,25 @@ def test_promise_12_a_source_that_changes_while_it_is_recognised_is_not_verified
     copy(run, backup)
     progress = Once(lambda: write(run / "RunInfo.xml", b"<RunInf0/>"))
     assert refused(run, backup, progress=progress).code == "source_changed"
+
+
+def test_promise_12_a_copy_that_changes_while_it_is_read_is_not_verified(run, backup):
+    """What was read first proves nothing of what is written there meanwhile, with its old time."""
+    made = copy(run, backup)
+    harm = iter([lambda: flip_a_byte(backup / "RunInfo.xml")])
+    with pytest.raises(CopyProblem) as caught:
+        verify(backup, made.manifest, progress=lambda *_done: next(harm, lambda: None)())
+    assert caught.value.code == "source_changed"
+
+
+def test_some_names_can_be_left_out_of_a_verification_and_no_others(run, backup):
+    made = copy(run, backup)
+    flip_a_byte(backup / "RunInfo.xml")
+    write(backup / "notes.txt")
+    assert verify(backup, made.manifest, but={"RunInfo.xml", "notes.txt"}) == ()
+    assert verify(backup, made.manifest, but={"RunInfo.xml"}) == ("notes.txt is not in the manifest",)
+    flip_a_byte(backup / "Data/L001/s_2.bcl")
+    assert len(verify(backup, made.manifest, but={"RunInfo.xml", "notes.txt"})) == 1
 
 
 def test_promise_13_an_empty_source_is_never_backed_up(tmp_path, backup):

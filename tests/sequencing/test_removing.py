@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -84,6 +85,10 @@ def always(_folder: Path) -> bool:
     return True
 
 
+def anything(_inside: str, _status: os.stat_result) -> bool:
+    return True
+
+
 def take(folder: Path, root: Path, looks_like=None) -> Tombstone:
     return quarantine(folder, root, looks_like=looks_like or as_proven(folder), when=NOW, why=WHY)
 
@@ -111,14 +116,16 @@ def test_a_folder_goes_into_quarantine_is_removed_and_forgotten(run, root):
     assert list_tombstones(root) == (stone,)
     assert (stone.inside, stone.when, stone.why) == (f"exome/{run.name}", NOW, WHY)
     told: list[tuple[int, int]] = []
-    removed = remove(stone, root, looks_like=always, progress=lambda *done: told.append(done))
+    removed = remove(
+        stone, root, looks_like=always, is_proven=anything, progress=lambda *done: told.append(done)
+    )
     assert removed == Removed(files=6, bytes=510, folders=4)
     assert told == [(0, 0), (6, 510)]
     assert state(root) == ["removed"]
-    assert remove(stone, root, looks_like=always) == Removed(0, 0, 0)
+    assert remove(stone, root, looks_like=always, is_proven=anything) == Removed(0, 0, 0)
     forget(stone, root)
     assert (list_tombstones(root), os.listdir(root / QUARANTINE)) == ((), [])
-    assert refused(remove, stone, root, looks_like=always).code == "gone"
+    assert refused(remove, stone, root, looks_like=always, is_proven=anything).code == "gone"
 
 
 def test_a_folder_is_put_back_as_it_was(run, root):
@@ -129,7 +136,7 @@ def test_a_folder_is_put_back_as_it_was(run, root):
     put_back(stone, root)
     assert (list_folder(run).stamp, run.stat().st_mode & 0o777) == (before, 0o555)
     assert state(root) == ["in_place"]
-    assert refused(remove, stone, root, looks_like=always).code == "gone"
+    assert refused(remove, stone, root, looks_like=always, is_proven=anything).code == "gone"
     forget(stone, root)
     assert list_tombstones(root) == ()
     assert run.is_dir()
@@ -179,7 +186,7 @@ def test_a_folder_that_somebody_took_out_of_quarantine_is_missing_not_removed(ru
     stone = take(run, root)
     quarantined_at(stone, root).rename(tmp_path / "rescued")
     assert state(root) == ["missing"]
-    assert refused(remove, stone, root, looks_like=always).code == "gone"
+    assert refused(remove, stone, root, looks_like=always, is_proven=anything).code == "gone"
     assert (tmp_path / "rescued" / "RunInfo.xml").exists()
 
 
@@ -199,7 +206,7 @@ def test_names_of_tombstones_are_plain_whatever_the_folder_is_called(root):
 def test_promise_49_ids_that_lead_elsewhere_are_refused(id_, run, root):
     stone = take(run, root)
     hostile = Tombstone(id_, stone.inside, NOW, WHY, stone.inode, "quarantined")
-    assert refused(remove, hostile, root, looks_like=always).code == "gone"
+    assert refused(remove, hostile, root, looks_like=always, is_proven=anything).code == "gone"
 
 
 # ---- what is refused ----
@@ -238,7 +245,7 @@ def test_promise_32_a_folder_reached_through_a_link_is_refused(run, root, outsid
 def test_a_root_may_be_reached_through_a_link(run, root, tmp_path):
     (tmp_path / "disk").symlink_to(root)
     stone = take(tmp_path / "disk" / "exome" / run.name, tmp_path / "disk")
-    remove(stone, tmp_path / "disk", looks_like=always)
+    remove(stone, tmp_path / "disk", looks_like=always, is_proven=anything)
     assert state(root) == ["removed"]
 
 
@@ -263,7 +270,7 @@ def test_promise_31_a_folder_written_to_in_quarantine_is_not_removed(run, root):
     with (run / "RunInfo.xml").open("ab") as writer:  # opened before, as an instrument would have it
         stone = take(run, root, proven)
         writer.write(b"more")
-    assert refused(remove, stone, root, looks_like=proven).code == "changed"
+    assert refused(remove, stone, root, looks_like=proven, is_proven=anything).code == "changed"
     assert state(root) == ["quarantined"]
     put_back(stone, root)
     assert (run / "RunInfo.xml").read_bytes().endswith(b"more")
@@ -278,7 +285,7 @@ def test_promise_30_a_listing_that_fails_moves_and_removes_nothing(run, root):
         take(run, root, fails)
     stone = take(run, root)
     with pytest.raises(ConnectionError):
-        remove(stone, root, looks_like=fails)
+        remove(stone, root, looks_like=fails, is_proven=anything)
     assert list_tombstones(root) == (stone,)
     assert proven(quarantined_at(stone, root))
 
@@ -306,7 +313,7 @@ def test_promise_31_another_folder_in_quarantine_than_that_of_the_tombstone_is_n
     place = quarantined_at(stone, root)
     place.rename(tmp_path / "away")
     write_run(place)
-    assert refused(remove, stone, root, looks_like=always).code == "changed"
+    assert refused(remove, stone, root, looks_like=always, is_proven=anything).code == "changed"
     assert refused(put_back, stone, root).code == "changed"
     assert (place / "RunInfo.xml").exists()
 
@@ -321,7 +328,7 @@ def test_promise_32_links_go_and_what_they_lead_to_stays(run, root, outside):
     (run / "Data" / "up").symlink_to("../../..")
     (run / "nowhere").symlink_to("nothing")
     (run / "itself").symlink_to("itself")
-    assert remove(take(run, root), root, looks_like=always) == Removed(11, 510, 4)
+    assert remove(take(run, root), root, looks_like=always, is_proven=anything) == Removed(11, 510, 4)
     assert list_folder(outside).stamp == before
     assert os.listdir(root / "exome") == []
 
@@ -329,7 +336,7 @@ def test_promise_32_links_go_and_what_they_lead_to_stays(run, root, outside):
 def test_hard_links_elsewhere_keep_their_content_and_free_nothing(run, root, outside):
     os.link(outside / "RunInfo.xml", run / "shared")
     os.link(run / "RunInfo.xml", run / "twice")
-    assert remove(take(run, root), root, looks_like=always) == Removed(8, 510, 4)
+    assert remove(take(run, root), root, looks_like=always, is_proven=anything) == Removed(8, 510, 4)
     assert (outside / "RunInfo.xml").read_bytes() == b"<RunInfo/>"
 
 
@@ -345,7 +352,7 @@ def test_odd_names_and_files_that_are_none_are_removed(run, root):
         os.chdir(run)
         server.bind("socket")
         os.chdir(here)
-    remove(take(run, root), root, looks_like=always)
+    remove(take(run, root), root, looks_like=always, is_proven=anything)
     assert state(root) == ["removed"]
 
 
@@ -357,7 +364,7 @@ def test_folders_that_nobody_may_write_or_read_are_removed(run, root, tmp_path):
     with unreadable(write_run(tmp_path / "other")):  # root too is bound by permission bits meanwhile
         stone = take(run, root, always)
         assert quarantined_at(stone, root).stat().st_mode & 0o777 == 0o555
-        assert remove(stone, root, looks_like=always) == Removed(6, 510, 4)
+        assert remove(stone, root, looks_like=always, is_proven=anything) == Removed(6, 510, 4)
 
 
 def test_a_tree_deeper_than_any_path_is_removed(run, root):
@@ -369,7 +376,9 @@ def test_a_tree_deeper_than_any_path_is_removed(run, root):
         handle = deeper
     os.close(os.open("bottom", os.O_CREAT | os.O_WRONLY, dir_fd=handle))
     os.close(handle)
-    assert remove(take(run, root, always), root, looks_like=always) == Removed(7, 510, 4 + depth)
+    assert remove(take(run, root, always), root, looks_like=always, is_proven=anything) == Removed(
+        7, 510, 4 + depth
+    )
 
 
 def test_ten_thousand_files_and_a_thousand_folders_are_removed(run, root):
@@ -377,7 +386,7 @@ def test_ten_thousand_files_and_a_thousand_folders_are_removed(run, root):
         (run / f"C{folder}.1").mkdir()
         for file in range(10):
             (run / f"C{folder}.1" / f"s_{file}.bcl").touch()
-    assert remove(take(run, root), root, looks_like=always) == Removed(10_006, 510, 1004)
+    assert remove(take(run, root), root, looks_like=always, is_proven=anything) == Removed(10_006, 510, 1004)
     assert handles_below(root) == []
 
 
@@ -391,12 +400,48 @@ def handles_below(folder: Path) -> list[str]:
 
 
 def test_a_removal_that_is_stopped_goes_on_later(run, root):
-    stone = take(run, root)
-    problem = refused(remove, stone, root, looks_like=always, stop=lambda: True)
+    stone, asked = take(run, root), iter([False, True])
+    problem = refused(remove, stone, root, looks_like=always, is_proven=anything, stop=lambda: next(asked))
     assert problem.code == "stopped"
     assert state(root) == ["half_removed"]
-    remove(stone, root, looks_like=always)
+    remove(stone, root, looks_like=always, is_proven=anything)
     assert state(root) == ["removed"]
+
+
+def test_a_removal_that_is_stopped_before_its_first_file_leaves_a_folder_that_can_be_put_back(run, root):
+    stone = take(run, root)
+    problem = refused(remove, stone, root, looks_like=always, is_proven=anything, stop=lambda: True)
+    assert problem.code == "stopped"
+    assert state(root) == ["quarantined"]
+    put_back(stone, root)
+    assert (run / "RunInfo.xml").exists()
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+@pytest.mark.parametrize("late", ["late.bcl", "Data/late.bcl", "Data/L001/s_3.bcl", "empty"])
+def test_promise_31_a_name_that_was_not_proven_stays_also_in_what_is_half_removed(
+    run, root, late, is_resumed
+):
+    """It comes after the look at the whole: nothing but the name's own proof can tell."""
+    stone = take(run, root)
+    left = quarantined_at(stone, root)
+    proven = {entry.path: entry.size for entry in list_folder(left).entries}
+    if is_resumed:
+        asked = iter([False, True])
+        refused(remove, stone, root, looks_like=always, is_proven=anything, stop=lambda: next(asked))
+    if late == "empty":
+        (left / late).mkdir()
+    else:
+        (left / late).write_bytes(b"nowhere else")
+
+    def is_proven(inside: str, status: os.stat_result) -> bool:
+        return proven.get(inside) == (status.st_size if stat.S_ISREG(status.st_mode) else 0)
+
+    problem = refused(remove, stone, root, looks_like=always, is_proven=is_proven)
+    assert problem.code == "changed"
+    assert str(left / late) in problem.sentence
+    assert (left / late).exists()
+    assert state(root) == ["half_removed"]
 
 
 # ---- others at work at the same time ----
@@ -408,9 +453,9 @@ def test_two_at_once_do_not_harm_one_another(run, root):
 
     def another(_files: int, _size: int) -> None:
         codes.extend(refused(action, stone, root).code for action in (put_back, forget))
-        codes.append(refused(remove, stone, root, looks_like=always).code)
+        codes.append(refused(remove, stone, root, looks_like=always, is_proven=anything).code)
 
-    remove(stone, root, looks_like=always, progress=another)
+    remove(stone, root, looks_like=always, is_proven=anything, progress=another)
     assert set(codes) == {"busy"}
     assert state(root) == ["removed"]
 
@@ -433,9 +478,9 @@ def test_promise_32_a_folder_exchanged_for_a_link_while_it_is_removed_stops_it(r
         data.rename(tmp_path / "away")
         data.symlink_to(outside)
 
-    problem = refused(remove, stone, root, looks_like=always, progress=exchange)
+    problem = refused(remove, stone, root, looks_like=always, is_proven=anything, progress=exchange)
     assert (problem.code, state(root)) == ("changed", ["half_removed"])
-    remove(stone, root, looks_like=always)
+    remove(stone, root, looks_like=always, is_proven=anything)
     assert state(root) == ["removed"]
     assert list_folder(outside).stamp == before
     assert (tmp_path / "away").is_dir()
@@ -470,7 +515,7 @@ def test_promise_32_folders_and_links_exchanged_all_the_time_lead_nowhere(run, r
     stops = set()
     while state(root) != ["removed"]:
         try:
-            remove(stone, root, looks_like=always)
+            remove(stone, root, looks_like=always, is_proven=anything)
         except RemoveProblem as problem:
             stops.add(problem.code)
     is_over.set()
@@ -490,10 +535,10 @@ def test_promise_32_a_folder_moved_out_while_it_is_removed_stops_it(run, root, t
             (quarantined_at(stone, root) / "Data" / "L001").rename(beside / "moved")
 
     at_each_call.append(move)
-    problem = refused(remove, stone, root, looks_like=always)
+    problem = refused(remove, stone, root, looks_like=always, is_proven=anything)
     assert problem.code == "changed"
     assert "was moved while it was removed" in problem.sentence
     assert sorted(os.listdir(beside)) == ["Data", "RunInfo.xml", "Thumbnail_Images", "moved"]
-    remove(stone, root, looks_like=always)
+    remove(stone, root, looks_like=always, is_proven=anything)
     assert state(root) == ["removed"]
     assert (beside / "moved").is_dir()

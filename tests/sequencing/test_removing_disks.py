@@ -72,6 +72,10 @@ def always(_folder: Path) -> bool:
     return True
 
 
+def anything(_inside: str, _status: os.stat_result) -> bool:
+    return True
+
+
 def take(folder: Path, root: Path, looks_like=always) -> Tombstone:
     return quarantine(folder, root, looks_like=looks_like, when=NOW, why={})
 
@@ -126,7 +130,7 @@ def test_promise_32_a_mount_that_appears_in_quarantine_stops_the_removal_before_
     stone = take(run, root)
     mount_in(quarantined_at(stone, root))
     before = list_folder(quarantined_at(stone, root)).stamp
-    assert refused(remove, stone, root, looks_like=always).code == "mounted"
+    assert refused(remove, stone, root, looks_like=always, is_proven=anything).code == "mounted"
     assert list_folder(quarantined_at(stone, root)).stamp == before
     assert state(root) == ["quarantined"]
 
@@ -140,9 +144,12 @@ def test_promise_32_a_mount_that_appears_while_the_run_is_removed_is_not_entered
             folder = mount_in(quarantined_at(stone, root))
             mounted.append((folder, list_folder(folder).stamp))
 
-    assert refused(remove, stone, root, looks_like=always, progress=appear).code == "other_disk"
+    assert (
+        refused(remove, stone, root, looks_like=always, is_proven=anything, progress=appear).code
+        == "other_disk"
+    )
     assert state(root) == ["half_removed"]
-    assert refused(remove, stone, root, looks_like=always).code == "mounted"
+    assert refused(remove, stone, root, looks_like=always, is_proven=anything).code == "mounted"
     ((folder, before),) = mounted
     assert list_folder(folder).files >= 6
     assert list_folder(folder).stamp == before
@@ -156,7 +163,7 @@ def test_promise_32_a_file_that_is_mounted_upon_while_the_run_is_removed_stops_i
     def appear(_files: int, _size: int) -> None:
         mount(file, "--bind", outside / "RunInfo.xml")
 
-    problem = refused(remove, stone, root, looks_like=always, progress=appear)
+    problem = refused(remove, stone, root, looks_like=always, is_proven=anything, progress=appear)
     assert problem.code == "mounted"
     assert str(file) in problem.sentence
     assert list_folder(outside).stamp == before
@@ -169,11 +176,11 @@ def test_promise_30_a_root_whose_disk_is_away_has_nothing_removed(tmp_path, moun
     with away(root):
         for action in (put_back, forget):
             assert refused(action, stone, root).code == "changed"
-        problem = refused(remove, stone, root, looks_like=always)
+        problem = refused(remove, stone, root, looks_like=always, is_proven=anything)
         assert problem.code == "changed"
         assert "No such file or directory" in problem.sentence
         assert os.listdir(root) == []
-    assert remove(stone, root, looks_like=always).files == 6
+    assert remove(stone, root, looks_like=always, is_proven=anything).files == 6
 
 
 @contextmanager
@@ -211,7 +218,7 @@ def test_a_disk_that_is_read_only_keeps_its_run(tmp_path, mount):
     stone = take(write_run(root / "other"), root)
     subprocess.run(["mount", "-o", "remount,ro", root], check=True)
     assert refused(take, run, root).code == "io_error"
-    problem = refused(remove, stone, root, looks_like=always)
+    problem = refused(remove, stone, root, looks_like=always, is_proven=anything)
     assert (problem.code, state(root)) == ("io_error", ["quarantined"])
     assert "Read-only file system" in problem.sentence
 
@@ -223,14 +230,14 @@ def test_promise_33_a_file_that_may_not_be_removed_stops_it_until_somebody_allow
     if done.returncode:
         pytest.skip(f"needs the right to make a file immutable: {done.stderr.strip()}")
     try:
-        problem = refused(remove, stone, root, looks_like=always)
+        problem = refused(remove, stone, root, looks_like=always, is_proven=anything)
     finally:
         subprocess.run(["chattr", "-i", file], check=True)
     assert problem.code == "not_allowed"
     assert str(file) in problem.sentence
     assert "immutable" in problem.remedy
     assert state(root) == ["half_removed"]
-    remove(stone, root, looks_like=always)
+    remove(stone, root, looks_like=always, is_proven=anything)
     assert state(root) == ["removed"]
 
 
@@ -260,7 +267,8 @@ def test_promise_33_a_power_cut_never_shows_a_run_whole_whose_removal_began(tmp_
     found, there = after_a_cut("quarantined")
     assert there == stone
     assert list_folder(quarantined_at(there, found)).digest == digest
-    refused(remove, stone, root, looks_like=always, stop=lambda: True)
+    asked = iter([False, True])
+    refused(remove, stone, root, looks_like=always, is_proven=anything, stop=lambda: next(asked))
     assert after_a_cut("begun")[1].state == "half_removed"
-    remove(stone, root, looks_like=always)
+    remove(stone, root, looks_like=always, is_proven=anything)
     assert after_a_cut("removed")[1].state == "removed"

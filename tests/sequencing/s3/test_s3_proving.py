@@ -96,6 +96,37 @@ def test_promise_30_an_answer_that_tells_nothing_of_an_object_is_no_difference(k
     assert caught.value.code in ("unavailable", "no_access")
 
 
+def test_promise_30_objects_that_went_with_their_bucket_are_no_difference(known, prove, line):
+    """It is there when the proof begins, and away when the objects are asked for: as a wrong account is."""
+    is_away = False
+
+    def vanish(request, ask):
+        nonlocal is_away
+        is_away = is_away or "fastq" in request.path
+        return error(404, "NoSuchBucket") if is_away else ask(request)
+
+    with line.faulty(vanish), pytest.raises(UploadProblem) as caught:
+        prove(known)
+    assert caught.value.code == "no_bucket"
+
+
+def test_objects_that_a_rule_of_their_bucket_removes_are_told_of(known, prove, line):
+    def expiring(request, ask):
+        answer = ask(request)
+        if request.method == "HEAD" and request.path.endswith(known[0].key):
+            when = 'expiry-date="Fri, 23 Dec 2026 00:00:00 GMT", rule-id="old"'
+            answer.headers.append(("x-amz-expiration", when))
+        return answer
+
+    with line.faulty(expiring):
+        look = prove(known)
+    assert look.differences == ()
+    (told,) = look.expiring
+    assert known[0].key in told
+    assert "23 Dec 2026" in told
+    assert prove(known).expiring == ()
+
+
 def test_a_proof_that_is_stopped_ends(known, prove):
     with pytest.raises(UploadProblem) as caught:
         prove(known, stop=lambda: True)
