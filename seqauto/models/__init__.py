@@ -5,6 +5,7 @@ from .runs import Experiment, Sequencer, SequencingRun
 from .samples import SampleSheet, SequencingFile, SequencingSample
 from .scans import Message, Scan, ScanLease, ScanRoot
 from .submissions import Submission
+from .workers import RunningQuery, Worker
 
 __all__ = [
     "AuditEntry",
@@ -19,6 +20,7 @@ __all__ = [
     "Proof",
     "Proving",
     "Removal",
+    "RunningQuery",
     "SampleSheet",
     "Scan",
     "ScanLease",
@@ -28,4 +30,5 @@ __all__ = [
     "SequencingRun",
     "SequencingSample",
     "Submission",
+    "Worker",
 ]

@@ -49,12 +49,19 @@ NEEDS_A_PERSON = (
 )
 
 
+#: How the reason of a delivery begins, after its step, that would not fit on a disk.
+WAITS_FOR_ROOM = "Waits for room"
+
+
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def newest_first(self) -> "DeliveryQuerySet":
         return self.order_by("-found_at", "-pk")
 
     def needing_a_person(self) -> "DeliveryQuerySet":
         return self.filter(state__in=NEEDS_A_PERSON)
+
+    def waiting_for_room(self) -> "DeliveryQuerySet":
+        return self.filter(state=DeliveryState.DELIVERING, reason__contains=WAITS_FOR_ROOM)
 
     def under(self, folders: list[str]) -> "DeliveryQuerySet":
         return self.filter(root__in=folders)
@@ -123,7 +130,10 @@ class Delivery(models.Model):
     class Meta:
         ordering = ["-found_at", "-pk"]
         verbose_name_plural = "deliveries"
-        permissions = [("seqauto_deliver", "Can retry, override, hold and force deliveries")]
+        permissions = [
+            ("seqauto_retry", "Can retry steps of deliveries"),
+            ("seqauto_deliver", "Can override, hold and force deliveries"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -134,6 +144,10 @@ class Delivery(models.Model):
     @property
     def needs_a_person(self) -> bool:
         return self.state in NEEDS_A_PERSON
+
+    @property
+    def waits_for_room(self) -> bool:
+        return self.state == DeliveryState.DELIVERING and WAITS_FOR_ROOM in self.reason
 
     def has_settled(self) -> bool:
         """Whether the instrument's last byte is in, as far as two equal listings can tell."""

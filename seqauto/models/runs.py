@@ -98,6 +98,7 @@ class SequencingRun(models.Model):
 
     class Meta:
         ordering = ["-date", "-name"]
+        permissions = [("seqauto_flag", "Can flag sequencing runs")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(files_found__lte=F("files_expected")), name="run_found_within_expected"

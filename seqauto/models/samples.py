@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from sequencing.illumina.sheet_text import decode_sheet
 
+from .prefixes import Folded
 from .runs import SequencingRun
 
 
@@ -50,6 +51,11 @@ class SampleSheet(models.Model):
         return [problem for problem in self.problems if problem["severity"] == "error"]
 
 
+#: Samples that go by another name than their id, which few do. A search by that name must say this too: its
+#: index holds no others.
+HAS_ANOTHER_NAME = ~Q(sample_name="") & ~Q(sample_name=F("sample_id"))
+
+
 class SequencingSample(models.Model):
     """One sample of a run, as its current sheet describes it, however many rows it stands on."""
 
@@ -70,8 +76,11 @@ class SequencingSample(models.Model):
             models.UniqueConstraint(fields=["run", "project", "sample_id"], name="one_sample_a_run"),
         ]
         indexes = [
-            # Serves equality and prefixes alike, in any collation.
-            models.Index(fields=["sample_id"], opclasses=["varchar_pattern_ops"], name="sample_by_id"),
+            models.Index(Folded("sample_id"), "id", name="sample_by_folded_id"),
+            models.Index(Folded("sample_name"), condition=HAS_ANOTHER_NAME, name="sample_by_folded_name"),
+            models.Index(fields=["project", "run"], name="sample_by_project"),
+            models.Index(fields=["run"], condition=Q(is_control=True), name="sample_is_control"),
+            models.Index(fields=["run"], condition=Q(is_failed=True), name="sample_is_failed"),
         ]
 
     def __str__(self) -> str:
@@ -111,6 +120,7 @@ class SequencingFile(models.Model):
             models.Index(
                 fields=["data_state", "run"], condition=~Q(data_state="complete"), name="file_not_complete"
             ),
+            models.Index(fields=["run"], condition=Q(is_expected=False), name="file_not_expected"),
         ]
 
     def __str__(self) -> str:

@@ -220,6 +220,9 @@ class Message(models.Model):
                 fields=["key"], condition=Q(closed_at=None, run=None), name="scan_message_once"
             ),
         ]
+        indexes = [
+            models.Index(fields=["code"], condition=Q(closed_at=None), name="message_is_open"),
+        ]
 
     def __str__(self) -> str:
         return self.text

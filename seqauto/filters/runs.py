@@ -1,0 +1,137 @@
+"""What the lists of runs, experiments and sequencers can be narrowed to."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from seqauto.models import Experiment, Sequencer, SequencingRun, SequencingSample
+from seqauto.models.distinct import distinct_texts
+from seqauto.models.runs import RunState
+from seqauto.templatetags.looks import printable
+
+from .parts import Chips, choice, day, picked, text
+
+#: So many runs stand in a query one by one; it asks for more by itself.
+MOST_NAMED = 500
+NEEDS_A_LOOK = (RunState.INCOMPLETE, RunState.ERROR, RunState.DELETED)
+
+
+def instruments() -> Iterable[tuple[str, Any]]:
+    """Every model with its sequencers below it."""
+    models: dict[str, list[tuple[str, str]]] = {}
+    for sequencer in Sequencer.objects.order_by("model", "serial"):
+        models.setdefault(sequencer.model, []).append((f"{sequencer.pk}", printable(sequencer.serial)))
+    for model, serials in models.items():
+        name = printable(model or "unknown model")
+        yield name, [(f"model:{model}", f"every {name}"), *serials] if len(serials) > 1 else serials
+
+
+def groups() -> list[tuple[str, str]]:
+    return [(name, printable(name)) for name in distinct_texts(SequencingRun, "group") if name]
+
+
+def runs_about(words: str) -> Q:
+    """Runs that a text is about: a part of name, flow cell or experiment, or a path above or inside them."""
+    if words.startswith("/"):
+        path = words.rstrip("/") or "/"
+        return Q(path__startswith=path) | Q(path__in=[str(folder) for folder in PurePosixPath(path).parents])
+    return Q(name__icontains=words) | Q(flowcell__icontains=words) | Q(experiment__name__icontains=words)
+
+
+def of_runs(which: Q) -> Q:
+    """Rows of such runs. Runs are few: found first, they lead to their rows by an index."""
+    runs = SequencingRun.objects.order_by().filter(which).values_list("pk", flat=True)
+    some = list(runs[: MOST_NAMED + 1])
+    return Q(run__in=some if len(some) <= MOST_NAMED else runs)
+
+
+FLAGS = {
+    "gold": ("gold standard", Q(is_gold_standard=True, is_hidden=False)),
+    "bad": ("bad", Q(is_bad=True, is_hidden=False)),
+    "legacy": ("legacy", Q(is_legacy=True, is_hidden=False)),
+    "hidden": ("hidden only", Q(is_hidden=True)),
+    "all": ("hidden ones too", Q()),
+}
+
+
+class RunFilter(Chips):
+    q = text("Text", "Run, flow cell, experiment", method="search")
+    state = choice("State", [("look", "Needs a look"), *RunState.choices], "any", method="by_state")
+    instrument = choice("Instrument", instruments, "any", method="by_instrument")
+    group = choice("Group", groups, "any")
+    project = text("Project", "Code", method="by_project")
+    after = day("From", "date", "gte")
+    before = day("To", "date", "lte")
+    flag = choice(
+        "Flags", [(key, label) for key, (label, _) in FLAGS.items()], "not hidden", method="by_flag"
+    )
+    experiment = picked("Experiment", Experiment.objects.all())
+
+    class Meta:
+        model = SequencingRun
+        fields: list[str] = []
+
+    def filter_queryset(self, queryset: QuerySet[SequencingRun]) -> QuerySet[SequencingRun]:
+        if not self.form.cleaned_data.get("flag"):
+            queryset = queryset.filter(is_hidden=False)
+        if not self.form.cleaned_data.get("state"):  # those of roots scanned no more only where asked for
+            queryset = queryset.exclude(state=RunState.NOT_SCANNED)
+        return super().filter_queryset(queryset)
+
+    def search(self, queryset: QuerySet[SequencingRun], _name: str, value: str) -> QuerySet[SequencingRun]:
+        return queryset.filter(runs_about(value))
+
+    def by_state(self, queryset: QuerySet[SequencingRun], _name: str, value: str) -> QuerySet[SequencingRun]:
+        return queryset.filter(state__in=NEEDS_A_LOOK if value == "look" else [value])
+
+    def by_instrument(
+        self, queryset: QuerySet[SequencingRun], _name: str, value: str
+    ) -> QuerySet[SequencingRun]:
+        kind, colon, model = value.partition(":")
+        if colon:
+            return queryset.filter(sequencer__model=model)
+        return queryset.filter(sequencer_id=kind)
+
+    def by_project(
+        self, queryset: QuerySet[SequencingRun], _name: str, value: str
+    ) -> QuerySet[SequencingRun]:
+        return queryset.filter(pk__in=SequencingSample.objects.filter(project=value).values("run"))
+
+    def by_flag(self, queryset: QuerySet[SequencingRun], _name: str, value: str) -> QuerySet[SequencingRun]:
+        return queryset.filter(FLAGS[value][1])
+
+
+class ExperimentFilter(Chips):
+    q = text("Text", "A part of its name", field_name="name", lookup_expr="icontains")
+
+    class Meta:
+        model = Experiment
+        fields: list[str] = []
+
+
+class SequencerFilter(Chips):
+    q = text("Text", "Serial number or model", method="search")
+    model = choice("Model", lambda: models_known(), "any")
+    silent = choice(
+        "Silent for", [("7", "a week"), ("30", "30 days"), ("365", "a year")], "any time", method="by_silence"
+    )
+
+    class Meta:
+        model = Sequencer
+        fields: list[str] = []
+
+    def search(self, queryset: QuerySet[Sequencer], _name: str, value: str) -> QuerySet[Sequencer]:
+        return queryset.filter(Q(serial__icontains=value) | Q(model__icontains=value))
+
+    def by_silence(self, queryset: QuerySet[Sequencer], _name: str, value: str) -> QuerySet[Sequencer]:
+        since = timezone.localdate() - timedelta(days=int(value))
+        return queryset.filter(Q(last_date__lte=since) | Q(last_date=None))
+
+
+def models_known() -> list[tuple[str, str]]:
+    names = Sequencer.objects.exclude(model="").order_by("model").values_list("model", flat=True).distinct()
+    return [(name, printable(name)) for name in names]

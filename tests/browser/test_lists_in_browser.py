@@ -1,0 +1,78 @@
+"""A person at the browser: finds the files of a sample, shares what was found, acts on several runs."""
+
+import pytest
+from page_rows import add_run
+
+from seqauto.models import SequencingRun
+
+
+@pytest.fixture
+def run(operator) -> SequencingRun:
+    return add_run(samples=3, missing=1)
+
+
+def test_where_are_the_files_of_a_sample(open_page, log_in, run):
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    log_in(page)
+    page.goto("/samples/")
+    page.fill("#id_q", "h-0001")
+    page.press("#id_q", "Enter")
+    page.wait_for_url("**/samples/?q=h-0001")  # nothing but what is filled in: a link to share
+    page.click("main td a:has-text('H-0001')")
+    page.wait_for_selector("h1:has-text('Files of H-0001')")
+    page.click("button:has-text('copy the 2 paths')")
+    page.wait_for_function("document.getElementById('said').textContent === 'Copied'")
+    paths = [f"{run.path}/0_fastq/H-0001_S1_L001_{read}_001.fastq.gz" for read in ("R1", "R2")]
+    assert page.evaluate("navigator.clipboard.readText()") == "\n".join(paths)
+    with page.expect_download() as download:
+        page.click("a:has-text('Paths as text')")
+    assert download.value.path().read_text() == "".join(f"{path}\n" for path in paths)
+
+
+def test_one_tick_chooses_all_runs_of_the_page_to_flag_them(open_page, log_in, run):
+    add_run()
+    page = open_page()
+    log_in(page)
+    page.goto("/runs/")
+    page.check("[data-choose-all]")
+    page.select_option("#id_what", "is_bad")
+    page.click("button:has-text('Save flag')")
+    assert page.url.endswith("/runs/")  # the browser itself asks for the reason
+    page.fill("#id_why", "Overclustered.")
+    page.click("button:has-text('Save flag')")
+    page.wait_for_selector("text=2 runs flagged bad.")
+    assert SequencingRun.objects.filter(is_bad=True).count() == 2
+
+
+def test_columns_are_chosen_by_keyboard_and_stay(open_page, log_in, run):
+    page = open_page()
+    log_in(page)
+    page.goto("/runs/")
+    page.focus("summary:has-text('Columns')")
+    page.keyboard.press("Enter")
+    page.focus("#column_flowcell")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/runs/?columns=*")
+    page.goto("/runs/")
+    assert page.locator("th:has-text('Flow cell')").count() == 1
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("address", ["/runs/", "/samples/", "/files/", "/experiments/", "/sequencers/"])
+def test_on_a_phone_the_page_itself_does_not_scroll_sideways(open_page, log_in, run, address, dark):
+    page = open_page(width=390, dark=dark)
+    log_in(page)
+    page.goto(address)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_runs_can_be_flagged_without_scripts(open_page, log_in, run):
+    page = open_page(java_script_enabled=False)
+    log_in(page)
+    page.goto("/runs/")
+    assert not page.is_visible("[data-choose-all]")
+    page.check("td.choose input")
+    page.fill("#id_why", "Reference.")
+    page.click("button:has-text('Save flag')")
+    page.wait_for_selector("text=1 run flagged gold standard.")
