@@ -20,6 +20,7 @@ from seqauto.templatetags import looks
 
 #: Longer lists are cut on the page; the manifest, the log and S3 hold them whole.
 ROWS_SHOWN = 400
+OBJECTS_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +264,9 @@ def _project(row: dict[str, Any], bucket: Any) -> Project:
         facts=[Fact(label, words) for label, words in told.items() if words],
         objects=[
             (_words(each.get("key")), _count(each.get("size")), _words(each.get("checksum")))
-            for each in objects[:ROWS_SHOWN]
+            for each in objects[:OBJECTS_SHOWN]
         ],
-        more=max(0, len(objects) - ROWS_SHOWN),
+        more=max(0, len(objects) - OBJECTS_SHOWN),
     )
 
 
