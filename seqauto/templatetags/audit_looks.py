@@ -11,26 +11,42 @@ from django.utils.safestring import SafeString
 
 from seqauto.models import AuditEntry
 
-from .looks import NOTHING, printable
+from .looks import NOTHING, printable, size
 
 register = template.Library()
 
 #: The page of what an entry tells of, by its kind.
 PAGES = {"delivery": "delivery", "sequencingrun": "run", "scan": "scan", "removal": "clean_up_removal"}
 LONGEST_VALUE = 200
+LONGEST_AT_A_GLANCE = 44
 
 
 @register.filter
 def changes(entry: AuditEntry) -> SafeString:
-    """`is held: no → yes`, a line a change; what was not there before is told without a "before"."""
-    return format_html_join("", "<div>{}: {}</div>", _changes(entry))
+    """`is held: no → yes`, a line a change; what was not there before is told without a "before".
+
+    Long ones, such as paths, are folded away; what the reason says already is not said again.
+    """
+    found = [change for change in _changes(entry) if change[1] != printable(entry.reason)]
+    short = [change for change in found if len(change[1]) <= LONGEST_AT_A_GLANCE]
+    long = [change for change in found if change not in short]
+    lines = format_html_join("", "<div>{}: {}</div>", short)
+    if not long:
+        return lines
+    names = ", ".join(name for name, _change in long)
+    folded = format_html_join("", '<div class="break">{}: {}</div>', long)
+    return format_html('{}<details class="below"><summary>{}</summary>{}</details>', lines, names, folded)
 
 
 def _changes(entry: AuditEntry) -> Iterator[tuple[str, str]]:
     for name in dict.fromkeys([*entry.before, *entry.after]):
-        after = told(entry.after.get(name))
-        change = f"{told(entry.before[name])} → {after}" if name in entry.before else after
+        after = _value(name, entry.after.get(name))
+        change = f"{_value(name, entry.before[name])} → {after}" if name in entry.before else after
         yield printable(name.replace("_", " ")), change
+
+
+def _value(name: str, value: Any) -> str:
+    return size(value) if name == "bytes" and isinstance(value, int) else told(value)
 
 
 def told(value: Any) -> str:

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from seqauto.models import Delivery, DeliveryStep
-from seqauto.models.deliveries import DeliveryState, StepState
+from seqauto.models.deliveries import WAITS_FOR_ROOM, DeliveryState, StepState
 
 from .looks import NOTHING, SIGNS, State, code_words, compact_time, duration, printable, size, state_of
 
@@ -29,6 +29,8 @@ SHORTEST_HISTORY = timedelta(seconds=2)
 @register.filter
 def delivery_state(delivery: Delivery) -> State:
     state = state_of(DeliveryState(delivery.state))
+    if delivery.waits_for_room:
+        state = State(WAITS_FOR_ROOM, "warn")
     return replace(state, look="warn") if is_stranded(delivery) and state.look != "bad" else state
 
 

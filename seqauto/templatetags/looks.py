@@ -90,7 +90,7 @@ LOOKS: dict[type[TextChoices], dict[str, str]] = {  # by type: members that spel
         RemovalState.APPROVED: "wait",
         RemovalState.QUARANTINED: "wait",
         RemovalState.REMOVING: "run",
-        RemovalState.REMOVED: "ok",
+        RemovalState.REMOVED: "idle",
         RemovalState.PUT_BACK: "idle",
         RemovalState.STOPPED: "bad",
     },
@@ -151,7 +151,9 @@ def run_state(run: SequencingRun) -> State:
 
 @register.filter
 def removal_state(removal: Removal) -> State:
-    return state_of(RemovalState(removal.state))
+    """One that never left its place was withdrawn, not put back."""
+    was_withdrawn = removal.state == RemovalState.PUT_BACK and removal.quarantined_at is None
+    return state_of(RemovalState(removal.state), "Withdrawn" if was_withdrawn else "")
 
 
 @register.filter
@@ -181,6 +183,12 @@ def state(look: str, word: str, reason: str = "") -> SafeString:
 
 @register.filter
 def thousands(number: int | None) -> str:
+    return NOTHING if number is None else f"{number:,}"
+
+
+@register.filter
+def figure(number: float | None) -> str:
+    """A number with as many decimals as it has: `1,204`, `2.75`."""
     return NOTHING if number is None else f"{number:,}"
 
 
