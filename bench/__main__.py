@@ -8,6 +8,7 @@ MEASUREMENTS = {
     "bench.scan": ["--million"],
     "bench.copying": [],
     "bench.upload": [],
+    "bench.pages": [],
 }
 
 for module, arguments in MEASUREMENTS.items():
