@@ -78,7 +78,8 @@ def open_page(chromium, live_server) -> Iterator[Callable]:
 @pytest.fixture
 def operator(transactional_db) -> User:
     user = User.objects.create_user("operator", password="of the lab", is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename="seqauto_scan_initiate"))
+    may = ["seqauto_scan_initiate", "seqauto_flag"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=may))
     return user
 
 
@@ -87,7 +88,7 @@ def log_in(operator) -> Callable:
     """Log the operator in at the form."""
 
     def log_in(page) -> None:
-        page.goto("/")
+        page.goto("/scans/")
         page.fill("#id_username", "operator")
         page.fill("#id_password", "of the lab")
         page.click("main button:has-text('Log in')")

@@ -111,7 +111,7 @@ def test_a_failed_step_is_overridden_from_the_keyboard(open_page, log_in, failed
 def test_retry_from_the_list_leads_to_the_delivery(open_page, log_in, failed):
     page = open_page()
     log_in(page)
-    page.click("button:has-text('Sequencing')")
+    page.click("button:has-text('Deliveries')")
     page.click("a.dropdown-item:has-text('Deliveries')")
     page.click(".in-need button:has-text('Retry')")
     page.wait_for_url(f"**{failed.get_absolute_url()}")
@@ -155,6 +155,7 @@ def test_long_paths_wrap_inside_their_place(open_page, log_in, operator, width):
     log_in(page)
     for address in ("/deliveries/", strange.get_absolute_url(), failed.get_absolute_url()):
         page.goto(address)
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
         assert page.evaluate(CUT_OFF) == [], address
     page.goto("/deliveries/")
     table = page.locator("#deliveries-table .table-responsive")

@@ -79,7 +79,7 @@ def test_a_scan_s_own_page_follows_it_to_its_end(open_page, log_in, worker, demo
 def test_everything_can_be_done_from_the_keyboard(open_page, operator, worker, demo):
     worker.set()
     page = open_page()
-    page.goto("/")
+    page.goto("/scans/")
     page.keyboard.type("operator")  # The first field has the focus.
     page.keyboard.press("Tab")
     page.keyboard.type("of the lab")
