@@ -6,15 +6,16 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PORT
 
-.PHONY: help run test bench lint format vendor clean
+.PHONY: help run test bench lint format vendor icons clean
 
 help:
 	@echo "make run     start SeqAuto at http://127.0.0.1:$(PORT) (PORT=... for another port)"
 	@echo "             SEQAUTO_SCAN_ROOTS=/data/runs make run   scans your own archive"
 	@echo "make test    format, lint, types, migrations, import arrows, tests"
 	@echo "make lint    the same without the tests;  make format   repair what can be repaired"
-	@echo "make bench   measure scans, backups and uploads beside the tools that people know"
-	@echo "make vendor  fetch the browser's libraries anew (needs npm);  make clean   remove what was built"
+	@echo "make bench   measure scans, backups, uploads beside the tools that people know, and every page"
+	@echo "make vendor  fetch the browser's libraries anew (needs npm);  make icons   choose the icons that pages name"
+	@echo "make clean   remove what was built"
 
 run: .venv/installed
 	@exec python scripts/run.py
@@ -32,8 +33,12 @@ format: .venv/installed-dev
 bench: .venv/installed-dev
 	@exec python -m bench
 
-vendor:
+vendor: .venv/installed-dev
 	bash scripts/vendor.sh
+	python scripts/icons.py
+
+icons: .venv/installed-dev
+	@exec python scripts/icons.py
 
 # The state under var/ (database, queue, secret key) is no build product: it stays.
 clean:

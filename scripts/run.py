@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -42,6 +43,7 @@ os.environ.update(demo())
 
 import django
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
 PORT = int(os.environ.get("PORT", "8000"))
@@ -95,6 +97,24 @@ def demo_s3() -> dict[str, str]:
     }
 
 
+def demo_file() -> Path:
+    return Path(settings.SEQAUTO_VAR_DIR) / "demo.env"
+
+
+def write_demo_file(of_s3: dict[str, str]) -> None:
+    """For a second shell: the demo's folders, bucket and keys, for as long as it runs.
+
+    They are read on purpose only (`. var/demo.env`): a command never finds them in place of the lab's.
+    """
+    needed = {name: value for name, value in of_s3.items() if not name.startswith(("DEMO_", "RCLONE_"))}
+    named = {name: value for name, value in os.environ.items() if name.startswith("SEQAUTO_")}
+    named |= {"SEQAUTO_VAR_DIR": str(settings.SEQAUTO_VAR_DIR)} | needed
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in named.items()]
+    demo_file().unlink(missing_ok=True)
+    with open(os.open(demo_file(), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.writelines(lines)
+
+
 def web_answers() -> bool:
     try:
         with urllib.request.urlopen(URL + "accounts/login/", timeout=5):
@@ -121,20 +141,27 @@ def say_when_ready(login: str, stopped: threading.Event) -> None:
             return
     if stopped.wait(0.5):  # The last lines of the others' start come first.
         return
-    print(f"\n  SeqAuto is at {URL}\n{login}\n  Ctrl-C stops it.\n", flush=True)
+    commands = f"  For commands in another shell:  . {demo_file()}\n" if needs_demo_s3() else ""
+    print(f"\n  SeqAuto is at {URL}\n{login}\n{commands}  Ctrl-C stops it.\n", flush=True)
 
 
 def main() -> int:
     refuse_taken_port()
     os.chdir(ROOT)
-    django.setup()
+    try:
+        django.setup()
+    except ImproperlyConfigured as wrong:  # a setting of the wrong form: its sentence says all
+        sys.exit(str(wrong))
     call_command("migrate", verbosity=0)
     login = call_command("make_demo", stdout=io.StringIO())
+    of_s3 = demo_s3() if needs_demo_s3() else {}
+    if of_s3:
+        write_demo_file(of_s3)
     # Ctrl-C reaches honcho by itself, which then ends its processes one by one; this process waits for it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     honcho = subprocess.Popen(
         [sys.executable, "-m", "honcho", "--env", os.devnull, "start", *processes()],
-        env={**os.environ, "PORT": str(PORT), **(demo_s3() if needs_demo_s3() else {})},
+        env={**os.environ, "PORT": str(PORT), **of_s3},
         preexec_fn=prepare_honcho,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -146,6 +173,7 @@ def main() -> int:
     pass_on(honcho)
     code = honcho.wait()
     stopped.set()
+    demo_file().unlink(missing_ok=True)
     return 0 if code in STOPPED_BY_A_PERSON else code
 
 

@@ -1,9 +1,14 @@
 """The admin. What scans own can be looked at here but not changed; people own flags, names and models."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 
+from .filters.samples import by_path, samples_named
 from .models import (
     AuditEntry,
     Delivery,
@@ -47,6 +52,24 @@ class OwnedByScans(admin.ModelAdmin):
         return False
 
 
+class Counted(Paginator):
+    """Counts no further than people turn pages: a million rows take a database too long."""
+
+    object_list: QuerySet[Any]
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[: self.per_page * 200].count()
+
+
+class OneOfManyAdmin(OwnedByScans):
+    """Rows that nobody can sort or count while a person waits; found as the lists of the site find them."""
+
+    ordering = ["-pk"]
+    sortable_by = ()
+    paginator = Counted
+
+
 @admin.register(Sequencer)
 class SequencerAdmin(admin.ModelAdmin):
     list_display = ["serial", "model"]
@@ -88,7 +111,7 @@ class SequencingRunAdmin(admin.ModelAdmin):
 
 
 @admin.register(SampleSheet)
-class SampleSheetAdmin(OwnedByScans):
+class SampleSheetAdmin(OneOfManyAdmin):
     list_display = ["run", "version", "is_current", "format", "sample_count", "seen_at"]
     list_filter = ["is_current", "format"]
     list_select_related = ["run"]
@@ -105,20 +128,35 @@ class SampleSheetAdmin(OwnedByScans):
 
 
 @admin.register(SequencingSample)
-class SequencingSampleAdmin(OwnedByScans):
+class SequencingSampleAdmin(OneOfManyAdmin):
     list_display = ["sample_id", "project", "run", "number", "lanes", "is_control", "is_failed"]
     list_filter = ["is_control", "is_failed"]
     list_select_related = ["run"]
-    search_fields = ["sample_id__startswith"]
+    search_fields = ["sample_id"]
+    search_help_text = "How the sample's ID or name begins"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[SequencingSample], search_term: str
+    ) -> tuple[QuerySet[SequencingSample], bool]:
+        return (queryset.filter(samples_named(search_term)) if search_term else queryset), False
 
 
 @admin.register(SequencingFile)
-class SequencingFileAdmin(OwnedByScans):
+class SequencingFileAdmin(OneOfManyAdmin):
     list_display = ["path", "run", "file_type", "data_state", "is_expected", "lane", "read", "size"]
-    list_filter = ["file_type", "data_state"]
+    list_filter = ["data_state"]
     list_select_related = ["run"]
-    search_fields = ["run__name", "sample__sample_id__startswith"]
+    search_fields = ["path"]
+    search_help_text = "How the sample's ID or name begins, or how a path in full begins"
     raw_id_fields = ["run", "sample"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[SequencingFile], search_term: str
+    ) -> tuple[QuerySet[SequencingFile], bool]:
+        if search_term.startswith("/"):
+            return queryset.filter(by_path(search_term)), False
+        samples = SequencingSample.objects.order_by().filter(samples_named(search_term)).values("pk")
+        return (queryset.filter(sample__in=samples) if search_term else queryset), False
 
 
 @admin.register(Scan)
@@ -140,11 +178,11 @@ class ScanRootAdmin(OwnedByScans):
 
 
 @admin.register(Message)
-class MessageAdmin(OwnedByScans):
+class MessageAdmin(OneOfManyAdmin):
     list_display = ["text", "severity", "code", "run", "scan", "opened_at", "closed_at"]
     list_filter = ["severity", "code", ("closed_at", admin.EmptyFieldListFilter)]
     list_select_related = ["run", "scan"]
-    search_fields = ["text", "run__name"]
+    search_fields = ["code"]
 
 
 class ReadOnlyInline(admin.TabularInline):
@@ -250,4 +288,5 @@ class AuditEntryAdmin(OwnedByScans):
 
     list_display = ["at", "who", "action", "kind", "name"]
     list_filter = ["is_person", "action", "kind"]
-    search_fields = ["name", "who"]
+    search_fields = ["name"]
+    paginator = Counted

@@ -17,9 +17,13 @@ from .models import AuditEntry
 def command_line() -> str:
     """Who acts where nobody has logged in: the shell, with the machine's account."""
     try:
-        return f"command line ({pwd.getpwuid(os.getuid()).pw_name})"
+        return command_line_of(pwd.getpwuid(os.getuid()).pw_name)
     except KeyError:  # a container without that account
-        return f"command line (account {os.getuid()})"
+        return command_line_of(f"account {os.getuid()}")
+
+
+def command_line_of(account: str) -> str:
+    return f"command line ({account})"
 
 
 def record(

@@ -21,13 +21,28 @@ from sequencing.s3 import project_prefix
 from .clean_up_rules import amiss_with_rules
 from .delivery_rules import nested_folders
 from .hooks import parse_hooks
+from .run_links import amiss_with_links
 
 
 @register
 def check_settings(**_kwargs: Any) -> list[CheckMessage]:
     """All that is wrong with SeqAuto's settings, each with what to do."""
     scans = [*_roots(), *_patterns(), *_times(), *_lease(), *_find_scripts(), *_markers()]
-    return [*scans, *_delivery_folders(), *_s3(), *_after_upload(), *_converters(), *_clean_up()]
+    return [
+        *scans,
+        *_delivery_folders(),
+        *_s3(),
+        *_after_upload(),
+        *_converters(),
+        *_clean_up(),
+        *_run_links(),
+    ]
+
+
+@register(deploy=True)
+def check_disks(**_kwargs: Any) -> list[CheckMessage]:
+    """What only a look at the disks tells: asked for by hand, as one that hangs must not hold up a start."""
+    return list(_backup_disk())
 
 
 def _roots() -> Iterator[CheckMessage]:
@@ -132,6 +147,25 @@ def _delivery_folders() -> Iterator[CheckMessage]:
         )
 
 
+def _backup_disk() -> Iterator[CheckMessage]:
+    backup = settings.SEQAUTO_BACKUP_DIR
+    device = _device(backup) if backup else None
+    for folder in settings.SEQAUTO_INCOMING_DIRS:
+        if device is not None and _device(folder) == device:
+            yield Warning(
+                f"SEQAUTO_BACKUP_DIR: {backup} lies on the same disk as the incoming folder {folder}.",
+                hint="Keep backups on another disk: when this one dies, both copies are gone.",
+                id="seqauto.W002",
+            )
+
+
+def _device(folder: Path) -> int | None:
+    try:
+        return Path(folder).stat().st_dev
+    except OSError:
+        return None
+
+
 def _s3() -> Iterator[CheckMessage]:
     if not is_safe_id(settings.SEQAUTO_NO_PROJECT):
         yield Error(
@@ -181,4 +215,13 @@ def _clean_up() -> Iterator[CheckMessage]:
             f"SEQAUTO_CLEAN_UP_RULES: {sentence}",
             hint='Write {"source": {"days": 21, "proof_days": 30}, "backup": {"enabled": false}}.',
             id="seqauto.E030",
+        )
+
+
+def _run_links() -> Iterator[CheckMessage]:
+    for sentence in amiss_with_links(settings.SEQAUTO_RUN_LINKS):
+        yield Error(
+            f"SEQAUTO_RUN_LINKS: {sentence}",
+            hint='Write {"LIMS": "https://lims.lab.example/runs/{experiment}"}.',
+            id="seqauto.E019",
         )

@@ -17,9 +17,10 @@ from django.db import InterfaceError, OperationalError
 from . import delivery_work, storage
 from .delivery_rules import DeliveryRules
 from .delivery_work import StepBusy, StepInterrupted, StepProblem, Work
-from .incoming import look_at, look_for_changes
+from .incoming import look_at
 from .log_shipping import ship_log
 from .models.deliveries import DeliveryState
+from .settling import look_for_changes
 from .steps import STEPS
 from .steps.common import step_problems
 

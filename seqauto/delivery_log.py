@@ -23,7 +23,8 @@ def note(
         text=text,
         reason=reason.strip(),
     )
-    by = f" (by {user.get_username()}: {reason.strip()})" if user else ""
+    why = f": {reason.strip()}" if reason.strip() else ""
+    by = f" (by {user.get_username()}{why})" if user else ""
     log.info("%s: %s%s", delivery.name, text, by)
 
 

@@ -6,24 +6,21 @@ looked; events of file systems, which network disks do not send, are not needed.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from sequencing.converters import onboard_fastqs
-from sequencing.copying import CopyProblem, list_folder
 from sequencing.disk import (
     LONGEST_PATH,
     TOO_LONG,
@@ -38,16 +35,16 @@ from sequencing.disk import (
     walk_run,
 )
 from sequencing.disk.walkers import start_walker
-from sequencing.kinds import kind_of_file
 from sequencing.reading import RunReading, read_run
 
-from .delivery_log import note, note_once
+from . import audit
+from .delivery_log import note
 from .delivery_rules import DeliveryRules
-from .delivery_states import refresh_state
 from .lease import heartbeat
 from .models import Delivery, DeliveryStep, IncomingFolder
 from .models.clean_up import RemovalState, Target
 from .models.deliveries import STEPS_OF_EVERY_RUN, DeliveryState, StepKind, StepState
+from .settling import MAY_BE_READ, WATCHER, look_for_changes, set_state, settle
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +133,9 @@ def _look_whatever_is_wrong(path: str, root: str, delivery: Delivery | None, rul
         values = {"root": root, "name": os.path.basename(path)[:LONGEST_NAME]}
         delivery, _is_new = Delivery.objects.get_or_create(path=path, defaults=values)
         reason = f"It could not be looked at: {type(error).__name__}: {error}"
-        _set(delivery, DeliveryState.WAITING, reason, "It is tried again; if that does not help, report it.")
+        set_state(
+            delivery, DeliveryState.WAITING, reason, "It is tried again; if that does not help, report it."
+        )
 
 
 def _is_due(delivery: Delivery, rules: DeliveryRules, now: datetime) -> bool:
@@ -178,7 +177,7 @@ def _look_at_run(path: str, root: str, delivery: Delivery | None, rules: Deliver
     if delivery is None or _begins_here(delivery, reading):
         delivery = _record_run(path, root, reading)
     if "" in listing.unreadable:
-        _set(delivery, DeliveryState.WAITING, "The run folder cannot be read.", _MAY_BE_READ)
+        set_state(delivery, DeliveryState.WAITING, "The run folder cannot be read.", MAY_BE_READ)
         return
     # RunInfo.xml may come later than the folder, and say otherwise than its name.
     if delivery.identity != reading.identity and not _take_identity(delivery, reading):
@@ -186,9 +185,9 @@ def _look_at_run(path: str, root: str, delivery: Delivery | None, rules: Deliver
     _note_progress(delivery, reading, now)
     state, reason, remedy = _state_of(delivery, reading, rules, now)
     if state == DeliveryState.SETTLING:
-        _settle(delivery, reading, rules, now)
+        settle(delivery, reading, rules, now)
     else:
-        _set(delivery, state, reason, remedy)
+        set_state(delivery, state, reason, remedy)
 
 
 def _begins_here(delivery: Delivery, reading: RunReading) -> bool:
@@ -231,12 +230,13 @@ def _record_run(path: str, root: str, reading: RunReading) -> Delivery:
     with transaction.atomic():
         if delivery is None and moved and is_gone(moved.path):
             Delivery.objects.filter(path=path).delete()  # it was "not a run", or a conflict, until now
-            delivery, what = moved, f"Moved from {moved.path} to {path}"
+            delivery, what, action = moved, f"Moved from {moved.path} to {path}", "delivery.moved"
         elif delivery is None:
             delivery, _is_new = Delivery.objects.get_or_create(path=path)
-            what = f"Found in {root}"
+            what, action = f"Found in {root}", ""
         else:
-            what = "The folder is back"
+            what, action = "The folder is back", "delivery.back"
+        before = {"path": delivery.path, "state": delivery.state}
         delivery.path, delivery.root, delivery.name = path, root, os.path.basename(path)
         note(delivery, what)
         delivery.gone_at, delivery.progress_at = None, timezone.now()
@@ -249,7 +249,16 @@ def _record_run(path: str, root: str, reading: RunReading) -> Delivery:
         # What failed may have failed because the folder was away.
         must_wait = Q(kind=StepKind.SETTLE) | Q(state__in=(StepState.QUEUED, StepState.FAILED))
         delivery.steps.filter(must_wait).update(state=StepState.WAITING)
+        if action:
+            after = {"path": path, "state": delivery.state}
+            audit.record(action, delivery, rule=WATCHER, before=before, after=after)
     return delivery
+
+
+_ONE_RUN_ONE_FOLDER = (
+    "See which of them holds the run, and move the other out of the incoming folder. "
+    "Nothing is done with this one."
+)
 
 
 def _take_identity(delivery: Delivery, reading: RunReading) -> bool:
@@ -259,19 +268,18 @@ def _take_identity(delivery: Delivery, reading: RunReading) -> bool:
         delivery.identity = reading.identity
         delivery.save(update_fields=["identity"])
         return True
-    _set(
-        delivery,
-        DeliveryState.CONFLICT,
-        f"Two folders claim the run {reading.identity}: this one and {other.path}.",
-        "See which of them holds the run, and move the other out of the incoming folder. "
-        "Nothing is done with this one.",
-    )
+    why = f"Two folders claim the run {reading.identity}: this one and {other.path}."
+    before = {"state": delivery.state}
+    with transaction.atomic():
+        set_state(delivery, DeliveryState.CONFLICT, why, _ONE_RUN_ONE_FOLDER)
+        if before["state"] != delivery.state:
+            after = {"state": delivery.state}
+            audit.record("delivery.conflict", delivery, rule=WATCHER, before=before, after=after, reason=why)
     return False
 
 
 # Only what a look found is saved: workers and people write the rest at the same time.
 _SAID_BY_THE_RUN = ("instrument", "model", "run_number", "flowcell", "date")
-_LISTED = ("files", "bytes", "listed_at", "sheet_sha256", "overrides")
 
 
 def _note_progress(delivery: Delivery, reading: RunReading, now: datetime) -> None:
@@ -331,156 +339,14 @@ def _has_ended_its_analysis(path: str) -> bool:
     return not (folder / "Analysis").is_dir() or onboard_fastqs(folder) is not None
 
 
-_SETTLING = "The instrument has finished. Its files must look the same twice before anything is done."
-
-
-def _set(delivery: Delivery, state: DeliveryState, reason: str = "", remedy: str = "") -> None:
-    if delivery.state != state:
-        note(delivery, f"{state.label}. {reason}".strip())
-    if state == DeliveryState.SETTLING and delivery.complete_at is None:
-        delivery.complete_at = timezone.now()
-    delivery.state, delivery.reason, delivery.remedy = state, reason, remedy
-    delivery.save(update_fields=["state", "reason", "remedy", "complete_at"])
-
-
-# ---- two equal listings ----
-
-
-@dataclass(frozen=True, slots=True)
-class Looks:
-    """What a run folder looks like: what the instrument wrote, and the sheet, which people edit."""
-
-    data: str
-    sheet_sha256: str
-    files: int
-    bytes: int
-
-
-def looks_of(path: str) -> Looks:
-    """List a whole run folder. Raises CopyProblem, DiskError where that cannot be done."""
-    listing = list_folder(Path(path))
-    for inside, why in listing.problems:  # one is enough: what cannot be seen is not called changed or gone
-        raise CopyProblem("unreadable", f"{printable(inside)} {why}", _MAY_BE_READ)
-    digest = hashlib.sha256()
-    for entry in listing.entries:
-        if not _is_by_people(entry.path):
-            mtime_ns = 0 if entry.kind == "folder" else entry.mtime_ns
-            digest.update(
-                os.fsencode(f"{entry.path}\0{entry.kind}\0{entry.size}\0{mtime_ns}\0{entry.target}\0")
-            )
-    return Looks(digest.hexdigest(), walk_run(path).sheet_sha256, listing.files, listing.bytes)
-
-
-def _is_by_people(path: str) -> bool:
-    """Whether a file is the run's sheet, or one that desktops leave where somebody looked."""
-    name = path.rpartition("/")[2]
-    return kind_of_file(path) == "sample_sheet" or name in _LEFT_BY_DESKTOPS or name.startswith("._")
-
-
-_LEFT_BY_DESKTOPS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".directory"})
-
-
-def _settle(delivery: Delivery, reading: RunReading, rules: DeliveryRules, now: datetime) -> None:
-    """Take the second of two equal listings, far enough apart, as the end of writing."""
-    apart = timedelta(seconds=rules.settle_seconds)
-    if delivery.listing_at and now - delivery.listing_at < apart:
-        _set(delivery, DeliveryState.SETTLING, _SETTLING)
-        return
-    try:
-        looks = looks_of(delivery.path)
-    except CopyProblem as problem:
-        reason = f"The folder cannot be listed: {problem.sentence}"
-        _set(delivery, DeliveryState.WAITING, reason, problem.remedy)
-        return
-    if not looks.files:
-        _set(delivery, DeliveryState.WAITING, "The run folder is empty.", "See that its disk is mounted.")
-        return
-    _set(delivery, DeliveryState.SETTLING, _SETTLING)
-    is_equal = (looks.data, looks.sheet_sha256) == (delivery.listing, delivery.sheet_sha256)
-    delivery.files, delivery.bytes, delivery.listed_at = looks.files, looks.bytes, now
-    with transaction.atomic():
-        if looks.data != delivery.listing:
-            _forget_steps(delivery)  # of a run that was away and came back with other files
-        if not is_equal or delivery.listing_at is None:
-            delivery.listing, delivery.sheet_sha256, delivery.listing_at = looks.data, looks.sheet_sha256, now
-        delivery.save(update_fields=[*_LISTED, "listing", "listing_at", "delivered_at"])
-    if is_equal:
-        _has_come_to_rest(delivery, reading)
-
-
-def _has_come_to_rest(delivery: Delivery, reading: RunReading) -> None:
-    completion = reading.completion
-    figures = {
-        "files": delivery.files,
-        "bytes": delivery.bytes,
-        "first_seen": delivery.listing_at.isoformat() if delivery.listing_at else None,
-        "last_seen": delivery.listed_at.isoformat() if delivery.listed_at else None,
-        "markers": [marker.replace("|", " or ") for marker in completion.present] if completion else [],
-        "completion": completion.message if completion else "",
-    }
-    with transaction.atomic():
-        delivery.steps.filter(kind=StepKind.SETTLE).update(
-            state=StepState.DONE,
-            started_at=delivery.complete_at,
-            ended_at=delivery.listed_at,
-            attempts=F("attempts") + 1,
-            figures=figures,
-        )
-        note(
-            delivery, f"Settled with {delivery.files:,} files, {delivery.bytes:,} bytes", step=StepKind.SETTLE
-        )
-        refresh_state(delivery)
-
-
-def look_for_changes(delivery: Delivery) -> None:
-    """List a settled run again: a file that came or changed late reopens it."""
-    now = timezone.now()
-    delivery = Delivery.objects.get(pk=delivery.pk)
-    try:
-        looks = looks_of(delivery.path)
-    except CopyProblem as problem:
-        Delivery.objects.filter(pk=delivery.pk).update(listed_at=now)
-        if not is_gone(delivery.path):  # of which the next look tells
-            note_once(delivery, f"The folder cannot be listed: {problem.sentence} {problem.remedy}")
-        return
-    delivery.files, delivery.bytes, delivery.listed_at = looks.files, looks.bytes, now
-    if looks.data != delivery.listing:
-        _reopen(delivery, looks)
-    elif looks.sheet_sha256 != delivery.sheet_sha256:
-        delivery.sheet_sha256 = looks.sheet_sha256
-        note(delivery, "The sample sheet was changed after the run had settled", step=StepKind.CONVERT)
-    delivery.save(update_fields=_LISTED)
-
-
-def _reopen(delivery: Delivery, looks: Looks) -> None:
-    """Begin from the first step. One at work now finds out by itself that its run has changed."""
-    with transaction.atomic():
-        _forget_steps(delivery)
-        note(delivery, "Files changed after the run had settled: every step begins again")
-        delivery.listing, delivery.sheet_sha256 = looks.data, looks.sheet_sha256
-        delivery.listing_at = delivery.listed_at
-        delivery.state, delivery.remedy = DeliveryState.SETTLING, ""
-        delivery.reason = "Files changed after the run had settled. They must look the same twice again."
-        changed = ["listing", "listing_at", "delivered_at", "state", "reason", "remedy"]
-        delivery.save(update_fields=[*_LISTED, *changed])
-
-
-def _forget_steps(delivery: Delivery) -> None:
-    """Let every step begin again; in the transaction that records the new listing."""
-    list(delivery.steps.select_for_update())  # none ends meanwhile
-    delivery.steps.exclude(state=StepState.RUNNING).update(state=StepState.WAITING)
-    delivery.delivered_at, delivery.overrides = None, []  # they were said of other files
-
-
 # ---- what is no run, and what is gone ----
 
 Why = tuple[str, str]  # in a sentence, and what a person should do
-_MAY_BE_READ = "Give the account that runs SeqAuto leave to read all of it; it is looked at again."
 _NO_RUN = (
     "Nothing in this folder tells of a run: no run folder's name, RunInfo.xml or sample sheet.",
     "Move it out of the incoming folder if it does not belong there. Nothing is done with it.",
 )
-_NOBODY_KNOWS = ("This folder cannot be read: nobody knows whether there are runs in it.", _MAY_BE_READ)
+_NOBODY_KNOWS = ("This folder cannot be read: nobody knows whether there are runs in it.", MAY_BE_READ)
 _MOVE_OR_RENAME = "Move it elsewhere, or give it a plain name and place. Nothing is done with it."
 
 
@@ -503,9 +369,6 @@ def _record_unrecognised(path: str, root: str, reason: str, remedy: str) -> None
     note(delivery, f"Found in {root}: not a run")
 
 
-_NOT_MISSED = (DeliveryState.DELIVERED, DeliveryState.CONFLICT, DeliveryState.UNRECOGNISED)
-
-
 def _notice_gone(known: Mapping[str, Delivery], here: Collection[str], unreadable: Sequence[str]) -> None:
     """Say of folders that are no longer there that they are gone; only where the disk itself says so.
 
@@ -519,8 +382,7 @@ def _notice_gone(known: Mapping[str, Delivery], here: Collection[str], unreadabl
         delivery = Delivery.objects.filter(pk=before.pk, path=path).first()  # it may have been moved
         if delivery is None:
             continue
-        is_missed = delivery.state not in _NOT_MISSED
-        if is_gone(path) and is_missed and (empty := _empty_group_above(delivery)):
+        if is_gone(path) and _is_missed(delivery) and (empty := _empty_group_above(delivery)):
             bare.add(empty)
         elif is_gone(path):
             _record_gone(delivery)
@@ -532,24 +394,41 @@ def _notice_gone(known: Mapping[str, Delivery], here: Collection[str], unreadabl
         )
 
 
+def _is_missed(delivery: Delivery) -> bool:
+    """Whether somebody waits for what lies there; of what was delivered people may take the folder away."""
+    is_a_run = delivery.state not in (DeliveryState.CONFLICT, DeliveryState.UNRECOGNISED)
+    return is_a_run and delivery.delivered_at is None
+
+
 def _empty_group_above(delivery: Delivery) -> str:
     empty = empty_folder_above(delivery.path, delivery.root)
     return "" if empty == delivery.root else empty
 
 
 def _record_gone(delivery: Delivery) -> None:
+    """A run that was delivered stands where it stood: what a copy of it waits for, it waits for more now."""
+    before = {"state": delivery.state, "path": delivery.path}
+    by_us = _taken_by_clean_up(delivery)
     with transaction.atomic():
-        note(delivery, "Cleaned up" if _is_cleaned_up(delivery) else "The folder is no longer there")
+        note(delivery, by_us or "The folder is no longer there")
         delivery.steps.filter(state=StepState.QUEUED).update(state=StepState.WAITING)
         delivery.gone_at = timezone.now()
-        if delivery.state != DeliveryState.DELIVERED:
+        if delivery.delivered_at is None:
             delivery.state = DeliveryState.GONE
             delivery.reason = "The folder was removed or moved before it was delivered."
             delivery.remedy = "If that was a mistake, put it back: the delivery goes on by itself."
         delivery.save(update_fields=["gone_at", "state", "reason", "remedy"])
+        after = {"state": delivery.state, "gone_at": delivery.gone_at.isoformat()}
+        audit.record("delivery.gone", delivery, rule=WATCHER, before=before, after=after, reason=by_us)
 
 
-def _is_cleaned_up(delivery: Delivery) -> bool:
-    """Whether the clean-up took the folder away, as the row of its removal says before it does."""
-    away = (RemovalState.QUARANTINED, RemovalState.REMOVING, RemovalState.REMOVED)
-    return delivery.removals.filter(target=Target.SOURCE, path=delivery.path, state__in=away).exists()
+def _taken_by_clean_up(delivery: Delivery) -> str:
+    """How the clean-up took the folder away, if it did: the row of its removal says so before it does."""
+    taken = delivery.removals.filter(target=Target.SOURCE, path=delivery.path, state__in=_AWAY)
+    state = taken.order_by("-pk").values_list("state", flat=True).first()
+    if state is None:
+        return ""
+    return "Cleaned up" if state == RemovalState.REMOVED else "The folder stands in the clean-up's quarantine"
+
+
+_AWAY = (RemovalState.QUARANTINED, RemovalState.REMOVING, RemovalState.REMOVED)

@@ -2,6 +2,7 @@
 in the environment under the same name; docs/configuration.md lists them all.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,9 @@ USE_TZ = True
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 
+#: Links to the lab's other systems on each run's page: {"LIMS": "https://lims.lab.example/runs/{experiment}"}
+SEQAUTO_RUN_LINKS: dict[str, str] = environment.json_object("SEQAUTO_RUN_LINKS")
+
 #: Full origins, such as https://seqauto.lab.example, where a proxy in front serves another name or scheme.
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
 
@@ -235,6 +239,7 @@ INSTALLED_APPS = [
     "django_filters",
     "django_htmx",
     "csp",
+    "axes",
     "seqauto",
 ]
 
@@ -250,6 +255,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -266,6 +272,22 @@ TEMPLATES = [
         },
     },
 ]
+
+#: After so many wrong passwords for one name from one address, that pair waits for so many minutes.
+SEQAUTO_LOGIN_TRIES = environment.integer("SEQAUTO_LOGIN_TRIES", 5)
+SEQAUTO_LOGIN_PAUSE_MINUTES = environment.integer("SEQAUTO_LOGIN_PAUSE_MINUTES", 5)
+
+# A name alone must not be locked: anybody could then keep a colleague out.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = SEQAUTO_LOGIN_TRIES
+AXES_COOLOFF_TIME = timedelta(minutes=SEQAUTO_LOGIN_PAUSE_MINUTES)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "registration/login_pause.html"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -334,6 +356,7 @@ CELERY_IMPORTS = [
     "seqauto.tasks.deliveries",
     "seqauto.tasks.proving",
     "seqauto.tasks.clean_up",
+    "seqauto.tasks.heartbeats",
 ]
 
 # A task is taken from the queue only when done, one at a time. A worker that dies does not get its task back
@@ -351,7 +374,8 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0, "inte
 
 CELERY_ENABLE_UTC = True
 CELERY_TIMEZONE = TIME_ZONE
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# django-celery-beat's, which besides writes down that it ticks.
+CELERY_BEAT_SCHEDULER = "seqauto.tasks.beat:Scheduler"
 # Ends what a dead worker left, and starts a waiting scan whose message was lost; useless when late.
 CELERY_BEAT_SCHEDULE = {
     "Look after scans": {

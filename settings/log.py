@@ -66,6 +66,8 @@ def logging_for(var: Path) -> dict[str, Any]:
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
             # Where credentials were found is no news, at every upload.
             "botocore.credentials": {"level": "WARNING"},
+            # Nor is every login.
+            "axes": {"level": "WARNING"},
             "seqauto.deliveries": {"handlers": ["deliveries"], "level": "INFO", "propagate": True},
         },
     }

@@ -81,11 +81,44 @@ def test_everything_starts_says_where_it_is_and_ends_without_a_trace(var, number
         assert all(name in running for name in needed)
         assert "A demo run is being delivered" in text
         assert list((var / "demo_archive").iterdir())
+        assert f". {var / 'demo.env'}" in text
+        assert (var / "demo.env").stat().st_mode & 0o777 == 0o600
+        assert asked_from_another_shell(var) == "fastqs"
     finally:
         os.killpg(site.pid, number)
         site.communicate(timeout=60)
     assert site.returncode == 0
     assert processes_with(var) == []
+    assert not (var / "demo.env").exists()
+
+
+def asked_from_another_shell(var: Path) -> str:
+    """The demo's bucket, from its S3 server, as a command by hand finds it."""
+    code = (
+        "from seqauto.s3_clients import s3_client; from seqauto.delivery_rules import rules_of_settings; "
+        "rules = rules_of_settings().s3; s3_client(rules).head_bucket(Bucket=rules.bucket); "
+        "print(rules.bucket)"
+    )
+    command = f'. {var / "demo.env"} && exec "$0" manage.py shell --verbosity 0 -c "$1"'
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    asked = subprocess.run(
+        ["sh", "-c", command, sys.executable, code],
+        env=kept, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return asked.stdout.strip().splitlines()[-1] if asked.stdout else asked.stderr
+
+
+@pytest.mark.parametrize("command", ["scripts/run.py", "manage.py"])
+def test_a_setting_of_the_wrong_form_is_told_in_one_sentence(var, command):
+    environment = {**os.environ, "SEQAUTO_VAR_DIR": str(var), "SEQAUTO_CLEAN_UP_GRACE_HOURS": "0.5"}
+    told = subprocess.run(
+        [sys.executable, ROOT / command, "check"],
+        env={**environment, "PORT": str(free_port())}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 1
+    assert "SEQAUTO_CLEAN_UP_GRACE_HOURS" in told.stderr
+    assert "whole number" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def test_a_taken_port_is_named_with_the_way_out(var):

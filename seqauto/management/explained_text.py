@@ -25,12 +25,49 @@ def run_lines(run: dict[str, Any]) -> Iterator[str]:
 def sheet_lines(sheet: dict[str, Any]) -> Iterator[str]:
     """What a sample sheet says, and what is wrong with it."""
     yield f"Sample sheet {printable(sheet['path'])}"
-    if "version" in sheet:
+    if "verdict" in sheet:
+        yield f"  {printable(sheet['verdict'])}"
         yield from _sheet(sheet)
-    for tool, paths in sheet.get("expected_fastqs", {}).items():
-        yield from _part(f"FASTQs that {tool} makes of it ({len(paths)})")
-        yield from (f"  {printable(path)}" for path in paths)
+        yield from _indexes(sheet)
+        yield from _fastqs(sheet)
     yield from _problems(sheet)
+
+
+def _indexes(sheet: dict[str, Any]) -> Iterator[str]:
+    for lane in sheet["indexes"]:
+        lanes = ", ".join(map(str, lane["lanes"]))
+        more = "at least " if lane["has_more_collisions"] else ""
+        yield from _part(
+            f"Indexes of lane {lanes}" if lanes else "Indexes",
+            ("index pairs", lane["n_index_pairs"]),
+            (
+                "their lengths",
+                "; ".join(f"{one}+{two} bases: {count}" for one, two, count in lane["lengths"]),
+            ),
+            ("no sequences on", ", ".join(f"row {row}" for row in lane["no_sequences"])),
+            ("least distance", lane["least_distance"]),
+            ("pairs confusable", f"{more}{lane['n_collisions']}" if lane["n_collisions"] else None),
+            ("not compared", lane["not_compared"]),
+        )
+    direction = sheet["index2_direction"] or {"wanted": {}, "count": 0}
+    if direction["count"]:
+        sets = " and ".join(direction["sets"])
+        known = f" ({direction['known']} of {direction['count']} are {sets} indexes)" if sets else ""
+        yield from _part(
+            "Direction of the second index",
+            ("likely written", f"{direction['written'] or 'nobody can tell'}{known}"),
+            *((f"for {tool}", wanted) for tool, wanted in direction["wanted"].items()),
+            ("because of", direction["because"]),
+        )
+
+
+def _fastqs(sheet: dict[str, Any]) -> Iterator[str]:
+    likely = "" if "expected_fastqs" in sheet else "likely "
+    for tool, paths in (sheet.get("expected_fastqs") or sheet["likely_fastqs"]).items():
+        yield from _part(f"FASTQs that {tool} {likely}makes of it ({len(paths)})")
+        if likely:
+            yield f"  {sheet['assumed']}"
+        yield from (f"  {printable(path)}" for path in paths)
 
 
 def _part(title: str, *pairs: tuple[str, object]) -> Iterator[str]:
@@ -146,7 +183,10 @@ def _files(run: dict[str, Any]) -> Iterator[str]:
 
 
 def _problems(explained: dict[str, Any]) -> Iterator[str]:
-    for title, problems in (("Errors", explained["errors"]), ("Warnings", explained["warnings"])):
+    refused = [problem for problem in explained["warnings"] if problem.get("refused_by")]
+    warnings = [problem for problem in explained["warnings"] if not problem.get("refused_by")]
+    groups = {"Errors": explained["errors"], "Refused by converters": refused, "Warnings": warnings}
+    for title, problems in groups.items():
         if problems:
             yield from _part(f"{title} ({len(problems)})")
             for problem in problems:

@@ -6,18 +6,16 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cache
-from pathlib import Path
+from datetime import timedelta
 from typing import Any, BinaryIO
 from zlib import crc32
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
-from django.db.models import Case, Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery, Value, When
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, Count, Exists, OuterRef, Prefetch, Q, QuerySet, Value, When
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -25,12 +23,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from kombu.exceptions import OperationalError
 
-from seqauto import decisions
-from seqauto.delivery_rules import real_folder, rules_of_settings
+from seqauto import decisions, needs
+from seqauto.delivery_rules import rules_of_settings
 from seqauto.filters import DeliveryFilter
 from seqauto.log_shipping import log_copy
 from seqauto.models import Delivery, DeliveryStep, IncomingFolder, SequencingRun
-from seqauto.models.deliveries import NEEDS_A_PERSON, DeliveryState, StepKind, StepState
+from seqauto.models.deliveries import DeliveryState, StepKind, StepState
+from seqauto.needs import IN_HAND, IN_NEED
+from seqauto.roles import CAN_CLEAN_UP, CAN_DELIVER, CAN_HOLD, may_retry
 from seqauto.tables import DeliveryTable, show_page
 from seqauto.tasks.deliveries import queue_ready_steps
 from seqauto.templatetags import looks
@@ -38,19 +38,13 @@ from seqauto.templatetags.delivery_looks import BUSY, NOT_WATCHED, busy_step, is
 
 from . import PageRequest
 from .evidence import ROWS_SHOWN, Evidence, Problem, evidence_of, problems_of
+from .removals import clean_up_of
 
 DELIVERIES_A_PAGE = 25
 IN_NEED_AT_A_GLANCE = 8
 EVENTS_SHOWN = 100
 LOG_TAIL_BYTES = 4_096
 
-CAN_DELIVER = "seqauto.seqauto_deliver"
-#: Its state changes within minutes, so the page goes on asking.
-IN_HAND = (DeliveryState.SETTLING, DeliveryState.DELIVERING)
-#: Nothing more is to come.
-ENDED = (DeliveryState.DELIVERED, DeliveryState.GONE)
-#: Somebody looks at an incoming folder every minute or so; after so long nobody does.
-WATCHER_PATIENCE = timedelta(minutes=10)
 LAST_NIGHT = timedelta(hours=24)
 
 
@@ -59,7 +53,7 @@ LAST_NIGHT = timedelta(hours=24)
 
 @require_safe
 def deliveries(request: HttpRequest) -> HttpResponse:
-    stranded = _stranded()
+    stranded = needs.stranded()
     totals = _totals(stranded)
     mark = _mark_of_all(totals)
     filters = ListFilter(request.GET, queryset=_listed(stranded))
@@ -71,12 +65,13 @@ def deliveries(request: HttpRequest) -> HttpResponse:
         "table": table,
         "live": _live_part(reverse("deliveries_live"), mark, (row.record for row in table.paginated_rows)),
         "totals": totals,
-        "folders": _incoming_folders(),
+        "folders": needs.incoming_folders(),
         "log_copy": log_copy(rules_of_settings()),
         "in_need": in_need[:IN_NEED_AT_A_GLANCE],
         "not_watched": NOT_WATCHED,
         "more_in_need": len(in_need) > IN_NEED_AT_A_GLANCE,
         "can_deliver": request.user.has_perm(CAN_DELIVER),
+        "can_retry": may_retry(request.user),
     }
     return render(request, "deliveries/list.html", context)
 
@@ -88,19 +83,9 @@ class ListFilter(DeliveryFilter):
         return queryset.filter(IN_NEED) if value == "person" else super().by_state(queryset, name, value)
 
 
-#: Of deliveries that know whether they are stranded.
-IN_NEED = Q(state__in=NEEDS_A_PERSON) | Q(is_stranded=True)
-
-
 def _listed(stranded: Q) -> QuerySet[Delivery]:
     deliveries = Delivery.objects.newest_first().annotate(is_stranded=stranded)
-    return _with_experiment(_with_steps(deliveries))
-
-
-def _with_experiment(queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    """Each with the name of its experiment, where a scan knows the run."""
-    of_run = SequencingRun.objects.filter(identity=OuterRef("identity")).values("experiment__name")
-    return queryset.annotate(experiment=Subquery(of_run[:1]))
+    return needs.with_experiment(_with_steps(deliveries))
 
 
 def _with_steps(queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
@@ -116,7 +101,7 @@ def _in_need_first(stranded: Q) -> QuerySet[Delivery]:
     in_the_way = failed.filter(kind=StepKind.CONVERT, code=decisions.FASTQS_IN_THE_WAY)
     in_need = Delivery.objects.annotate(is_stranded=stranded).filter(IN_NEED)
     in_need = in_need.annotate(has_failed=Exists(failed), has_fastqs_in_the_way=Exists(in_the_way))
-    return _with_experiment(in_need).order_by(runs_first, "-found_at", "-pk")
+    return needs.with_experiment(in_need).order_by(runs_first, "-found_at", "-pk")
 
 
 def _totals(stranded: Q) -> dict[str, int]:
@@ -131,58 +116,6 @@ def _totals(stranded: Q) -> dict[str, int]:
         ended=Count("pk", filter=ended),
         arrived=Count("pk", filter=ended & Q(state=DeliveryState.DELIVERED)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """An incoming folder as the page shows it."""
-
-    path: str
-    state: looks.State
-    looked_at: datetime | None
-    reason: str
-    remedy: str
-
-
-def _incoming_folders() -> list[Folder]:
-    """Those of the settings, and those that the command line watches or once watched."""
-    watched = {folder.path: folder for folder in IncomingFolder.objects.all()}
-    configured = _configured()
-    paths = dict.fromkeys([*configured, *watched])
-    return [_folder(path, watched.get(path), path in configured) for path in paths]
-
-
-def _folder(path: str, row: IncomingFolder | None, is_configured: bool) -> Folder:
-    looked_at, now = (row.looked_at if row else None), timezone.now()
-    if row and row.busy_until and row.busy_until > now:
-        return Folder(path, looks.State("Being looked at", "run"), looked_at, "", "")
-    if looked_at is None or looked_at < now - WATCHER_PATIENCE:
-        word, look = ("Not watched", "warn") if is_configured else ("Not watched any more", "idle")
-        reason = "" if looked_at else "Nobody has looked at it yet."
-        remedy = "Make the watcher run: a worker and beat, or manage.py bcl_manager." if is_configured else ""
-        return Folder(path, looks.State(word, look), looked_at, reason, remedy)
-    if row and row.error:
-        return Folder(path, looks.State("Cannot be read", "bad"), looked_at, row.error, row.remedy)
-    return Folder(path, looks.State("Watched", "ok"), looked_at, "", "")
-
-
-def _stranded() -> Q:
-    """Those that nothing carries on, because nobody watches their incoming folder any more."""
-    now = timezone.now()
-    lately = Q(looked_at__gte=now - WATCHER_PATIENCE) | Q(busy_until__gt=now)  # by a command, it may be
-    watched = {*_configured(), *IncomingFolder.objects.filter(lately).values_list("path", flat=True)}
-    at_work = DeliveryStep.objects.filter(state=StepState.RUNNING).values("delivery")
-    return ~Q(root__in=watched) & ~Q(state__in=ENDED) & ~Q(pk__in=at_work)
-
-
-def _configured() -> list[str]:
-    return [_real(folder) for folder in settings.SEQAUTO_INCOMING_DIRS]
-
-
-@cache
-def _real(folder: Path) -> str:
-    """Its path as deliveries know it; asked once, so that no page hangs with a disk."""
-    return str(real_folder(folder))
 
 
 # --- What changes while one looks ----------------------------------------------------------------------
@@ -242,7 +175,7 @@ def _is_in_hand(delivery: Delivery) -> bool:
 def deliveries_live(request: HttpRequest) -> HttpResponse:
     """The bars of the runs that the list shows; the list is fetched anew when a state has changed."""
     numbers = [int(part) for part in request.GET.get("of", "").split(",") if _is_number(part)]
-    stranded = _stranded()
+    stranded = needs.stranded()
     chosen = Delivery.objects.filter(pk__in=numbers[:DELIVERIES_A_PAGE]).annotate(is_stranded=stranded)
     mark = _mark_of_all(_totals(stranded))
     return _live(request, reverse("deliveries_live"), mark, list(_with_steps(chosen)))
@@ -254,7 +187,7 @@ def _is_number(text: str) -> bool:
 
 @require_safe
 def delivery_live(request: HttpRequest, pk: int) -> HttpResponse:
-    delivery = get_object_or_404(_with_steps(Delivery.objects.annotate(is_stranded=_stranded())), pk=pk)
+    delivery = get_object_or_404(_with_steps(Delivery.objects.annotate(is_stranded=needs.stranded())), pk=pk)
     return _live(request, reverse("delivery_live", args=[pk]), _mark_of(delivery), [delivery])
 
 
@@ -307,8 +240,8 @@ class StepPart:
 
 
 @require_safe
-def delivery(request: HttpRequest, pk: int) -> HttpResponse:
-    known = Delivery.objects.annotate(is_stranded=_stranded()).prefetch_related("steps")
+def delivery(request: PageRequest, pk: int) -> HttpResponse:
+    known = Delivery.objects.annotate(is_stranded=needs.stranded()).prefetch_related("steps")
     delivery = get_object_or_404(known, pk=pk)
     may_convert = decisions.can_be_converted_again(delivery.steps.all())
     steps = [_step_part(step, may_convert) for step in delivery.steps.all()]
@@ -320,10 +253,14 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
         "steps": steps,
         "is_failed": any(part.step.state == StepState.FAILED for part in steps),
         "can_deliver": may_decide,
+        "can_retry": may_retry(request.user),
         "actions": _actions(delivery) if may_decide else [],
         "events": list(delivery.events.all()[: EVENTS_SHOWN + 1]),
         "events_shown": EVENTS_SHOWN,
         "rows_shown": ROWS_SHOWN,
+        "clean_up": clean_up_of(delivery, request, timezone.now()),
+        "can_hold": request.user.has_perm(CAN_HOLD),
+        "can_clean_up": request.user.has_perm(CAN_CLEAN_UP),
     }
     return render(request, "deliveries/delivery.html", context)
 
@@ -466,7 +403,7 @@ def _decide(
     except decisions.DecisionRefused as refused:
         messages.error(request, looks.printable(f"Nothing was changed. {refused} {refused.remedy}"))
         return redirect(delivery)
-    if begins and Delivery.objects.filter(_stranded(), pk=pk).exists():
+    if begins and Delivery.objects.filter(needs.stranded(), pk=pk).exists():
         messages.warning(request, f"Your decision is kept. {NOT_WATCHED}")
         return redirect(delivery)
     messages.success(request, done)
@@ -487,8 +424,9 @@ def _tell_workers(request: HttpRequest) -> None:
 
 
 @require_POST
-@permission_required(CAN_DELIVER, raise_exception=True)
 def delivery_retry(request: PageRequest, pk: int) -> HttpResponse:
+    if not may_retry(request.user):
+        raise PermissionDenied
     return _decide(request, pk, decisions.retry, "The step is tried again.")
 
 

@@ -19,6 +19,7 @@ from seqauto import scans as story
 from seqauto.models import Scan, SequencingRun
 from seqauto.models.samples import DataState
 from seqauto.models.scans import ScanSource, ScanStatus, Severity
+from seqauto.roles import CAN_START
 from seqauto.tables import ScanTable
 from seqauto.tasks.scan_run_jobs import queue_scan
 from seqauto.tasks.schedule import next_scheduled_at
@@ -31,8 +32,6 @@ SCANS_A_PAGE = 25
 CHANGES_A_PAGE = 200
 CHANGES_AT_A_GLANCE = 5
 MESSAGES_AT_A_GLANCE = 5
-
-CAN_START = "seqauto.seqauto_scan_initiate"
 
 
 @require_safe

@@ -1,14 +1,10 @@
 // Small helps; every page works without them.
 
-// Copy buttons: data-copy holds the text, or data-copy-from names the element that does.
+// Copy buttons: data-copy holds the text, data-copy-from names the elements that do, data-copy-url its address.
 addEventListener("click", async (event) => {
-  const button = event.target.closest?.("[data-copy], [data-copy-from]");
+  const button = event.target.closest?.("[data-copy], [data-copy-from], [data-copy-url]");
   if (!button) return;
-  const from = button.dataset.copyFrom;
-  const text = from
-    ? [...document.querySelectorAll(from)].map((element) => element.textContent.trim()).join("\n")
-    : button.dataset.copy;
-  const worked = await copy(text);
+  const worked = await copy(await textOf(button.dataset));
   say(worked ? "Copied" : "Could not copy: select the text instead");
   const icon = button.querySelector(".bi");
   if (!icon || !worked) return;
@@ -16,7 +12,14 @@ addEventListener("click", async (event) => {
   setTimeout(() => icon.classList.replace("bi-check-lg", "bi-clipboard"), 1500);
 });
 
+async function textOf({ copy, copyFrom, copyUrl }) {
+  if (copyUrl) return fetch(copyUrl).then((answer) => (answer.ok ? answer.text() : null), () => null);
+  if (!copyFrom) return copy;
+  return [...document.querySelectorAll(copyFrom)].map((element) => element.textContent.trim()).join("\n");
+}
+
 async function copy(text) {
+  if (text === null) return false;
   // The clipboard is only given to pages served over https or from this machine; labs often use plain http.
   if (navigator.clipboard) {
     return navigator.clipboard.writeText(text).then(() => true, () => false);
@@ -57,4 +60,42 @@ addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", (event) => {
   if (event.persisted) document.querySelectorAll("button[data-once]").forEach((button) => { button.disabled = false; });
+});
+
+// A tab that nobody sees asks nothing; it asks again soon after it is seen.
+addEventListener("htmx:beforeRequest", (event) => {
+  const trigger = event.detail.elt.getAttribute("hx-trigger") || "";
+  if (document.hidden && trigger.startsWith("every")) event.preventDefault();
+});
+
+// The key "/" leads to the search box, except where somebody is typing.
+addEventListener("keydown", (event) => {
+  const box = document.getElementById("menu-search");
+  const isTyping = event.target.closest?.("input, textarea, select, [contenteditable]");
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isTyping || !box) return;
+  event.preventDefault();
+  // In a narrow window the box lies in the folded menu.
+  const menu = box.closest(".collapse");
+  if (box.checkVisibility()) return box.select();
+  menu.addEventListener("shown.bs.collapse", () => box.select(), { once: true });
+  document.querySelector("[data-bs-target='#menu']").click();
+});
+
+// Lists: one tick chooses all rows of the page; a filter form leaves out of the address what is not filled in.
+addEventListener("change", (event) => {
+  const all = event.target.closest?.("[data-choose-all]");
+  if (all) document.querySelectorAll("td.choose input").forEach((input) => { input.checked = all.checked; });
+});
+addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-sends-filled-only]")) return;
+  const empty = [...event.target.elements].filter((field) => field.name && !field.value);
+  empty.forEach((field) => { field.disabled = true; });
+  setTimeout(() => empty.forEach((field) => { field.disabled = false; }));
+});
+
+// The page Today, left open in a tab that nobody saw for a while, is fetched anew when it is seen again.
+let hiddenAt = Date.now();
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) hiddenAt = Date.now();
+  else if (Date.now() - hiddenAt > 60_000) document.body.dispatchEvent(new CustomEvent("today-moved-on"));
 });

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 from test_checks import ids
+from test_storage import mount  # noqa: F401
+
+from seqauto import checks
 
 FOLDERS = {
     "INCOMING_DIRS": [Path("/data/incoming")],
@@ -97,3 +100,15 @@ def test_rules_of_the_clean_up_that_mean_nothing_are_named(settings, wrong):
 def test_rules_of_the_clean_up_may_say_what_is_otherwise(settings):
     rules = {"source": {"days": 42, "proof_days": 10}, "backup": {"enabled": True}}
     assert ids(settings, CLEAN_UP_RULES=rules) == []
+
+
+def test_backups_on_the_disk_of_the_runs_are_warned_of(settings, tmp_path, mount):  # noqa: F811
+    settings.SEQAUTO_INCOMING_DIRS = [tmp_path, Path("/data/away")]
+    settings.SEQAUTO_BACKUP_DIR = tmp_path / "backup"
+    assert checks.check_disks() == []  # it is away
+    settings.SEQAUTO_BACKUP_DIR.mkdir()
+    (warning,) = checks.check_disks()
+    assert warning.id == "seqauto.W002"
+    assert str(tmp_path / "backup") in warning.msg
+    settings.SEQAUTO_BACKUP_DIR = mount(tmp_path / "other", "1m")
+    assert checks.check_disks() == []

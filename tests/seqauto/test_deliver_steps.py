@@ -105,7 +105,8 @@ def test_promise_10_a_run_that_does_not_fit_waits_for_room_and_other_runs_go_on(
         assert look(full) == []
     waiting = delivery_of(run)
     assert (waiting.state, step_of(run, "back_up").state) == (DeliveryState.DELIVERING, StepState.WAITING)
-    assert waiting.reason.startswith("Back up: Waits for room: needs 1.1 GB, ")
+    assert waiting.reason.startswith("Back up: Waits for room: needs ")
+    assert " and a reserve of 1.1 GB, " in waiting.reason
     assert waiting.reason.endswith(f" free on {small_disk}.")
     assert "by itself" in waiting.remedy
     assert sum("Waits for room" in text for text in events_of(run)) == 1

@@ -31,9 +31,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from ordinary_user import unreadable
 
-from seqauto import decisions, delivery_work, incoming
-from seqauto.delivery_rules import rules_of_settings
-from seqauto.models import Delivery
+from seqauto import decisions, delivery_work, incoming, proving, settling
+from seqauto.delivery_rules import ProvingRules, rules_of_settings
+from seqauto.models import AuditEntry, Delivery
 from seqauto.models.deliveries import DeliveryState, StepKind, StepState
 from sequencing.demo import INSTRUMENTS
 from sequencing.disk import walkers
@@ -592,6 +592,62 @@ def test_a_run_that_is_removed_after_its_delivery_stays_delivered(tmp_path, s3_s
     assert folder_row(rules).error == ""
 
 
+def damaged_run(rules) -> tuple[Path, bytes]:
+    """A delivered run whose backup was found to differ, and what its RunInfo.xml should hold."""
+    run = land_run(rules, into="exome")
+    deliver(rules)
+    file = rules.backup_dir / run.name / "RunInfo.xml"
+    good = file.read_bytes()
+    file.chmod(0o644)
+    file.write_bytes(bytes(len(good)))
+    proving.prove_due(rules, ProvingRules(gb_a_day=1e6, every_days=0))
+    assert (state_of(run), delivery_of(run).needs_a_person) == (DeliveryState.WAITING, True)
+    return run, good
+
+
+def test_a_damaged_backup_needs_a_person_all_the_more_when_the_run_folder_vanishes(tmp_path, s3_server):
+    rules = rules_for(tmp_path, s3_server)
+    run, good = damaged_run(rules)
+    before = delivery_of(run)
+    shutil.rmtree(run)
+    look(rules)
+    delivery = delivery_of(run)
+    assert delivery.gone_at
+    assert delivery.needs_a_person
+    assert (delivery.state, delivery.reason, delivery.remedy) == (before.state, before.reason, before.remedy)
+    assert folder_row(rules).error == ""  # people may take away what was delivered, the group's last one too
+    (rules.backup_dir / run.name / "RunInfo.xml").write_bytes(good)
+    for copy in proving.copies([run.name]):
+        proving.prove(copy, rules, ProvingRules())
+    assert state_of(run) == DeliveryState.DELIVERED
+
+
+def test_what_the_watcher_does_with_a_known_run_stands_in_the_audit(rules, admin_user):
+    run = land_run(rules)
+    settle(rules)
+    assert not AuditEntry.objects.exists()  # of what goes its way the steps tell
+    Delivery.objects.update(overrides=["empty_fastq: A_1"])
+    write_cycle(run, 11)
+    look(rules)
+    moved = run.rename(run.with_name("aside"))
+    look(rules)
+    shutil.move(moved, rules.logs_dir.parent / "away")
+    look(rules)
+    shutil.move(rules.logs_dir.parent / "away", moved)
+    look(rules)
+    entries = list(AuditEntry.objects.order_by("pk"))
+    assert [entry.action for entry in entries] == [
+        "delivery.reopened",
+        "delivery.moved",
+        "delivery.gone",
+        "delivery.back",
+    ]
+    assert {(entry.who, entry.is_person) for entry in entries} == {("watcher", False)}
+    assert entries[0].before["overrides"] == ["empty_fastq: A_1"]
+    assert (entries[1].before["path"], entries[1].after["path"]) == (str(run), str(moved))
+    assert entries[2].after["state"] == "gone"
+
+
 def test_a_step_that_ends_after_its_run_was_taken_away_queues_no_other(rules):
     run = land_run(rules)
     look(rules)
@@ -752,14 +808,14 @@ def test_promise_49_hostile_run_info_stops_nobody(rules, old, new):
 
 def test_what_a_person_decides_while_the_folder_is_listed_is_kept(rules, admin_user, monkeypatch):
     run = land_run(rules)
-    listed = incoming.looks_of
+    listed = settling.looks_of
 
-    def listed_while_somebody_presses_hold(path: str) -> incoming.Looks:
+    def listed_while_somebody_presses_hold(path: str) -> settling.Looks:
         if not delivery_of(run).is_held:
             decisions.hold(delivery_of(run), admin_user, "Wait for the second flow cell")
         return listed(path)
 
-    monkeypatch.setattr(incoming, "looks_of", listed_while_somebody_presses_hold)
+    monkeypatch.setattr(settling, "looks_of", listed_while_somebody_presses_hold)
     settle(rules)
     assert look(rules) == []
     assert (state_of(run), delivery_of(run).is_held) == (DeliveryState.HELD, True)

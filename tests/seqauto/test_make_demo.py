@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.test import RequestFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +22,7 @@ def demo(settings, tmp_path):
 def test_the_demo_user_can_log_in_and_start_scans(demo, capsys):
     call_command("make_demo")
     password = capsys.readouterr().out.split()[-1]
-    user = authenticate(username="demo", password=password)
+    user = authenticate(RequestFactory().post("/"), username="demo", password=password)
     assert user.has_perm("seqauto.seqauto_scan_initiate")
     assert not user.is_superuser
     assert stat.S_IMODE((demo / "demo_password").stat().st_mode) == 0o600
@@ -45,7 +46,7 @@ def test_a_changed_password_stays(demo, capsys):
     capsys.readouterr()
     call_command("make_demo")
     assert "as you have changed it" in capsys.readouterr().out
-    assert authenticate(username="demo", password="my own words")
+    assert authenticate(RequestFactory().post("/"), username="demo", password="my own words")
 
 
 def test_no_archive_is_made_where_the_lab_has_its_own(demo, settings):

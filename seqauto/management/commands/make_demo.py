@@ -41,7 +41,7 @@ def _delivery() -> str:
     except ConversionProblem as problem:
         return f"  A demo run is being delivered, but waits at Convert: {problem}\n"
     if converter:
-        return "  A demo run is being delivered: see Sequencing, Deliveries\n"
+        return "  A demo run is being delivered: see Deliveries\n"
     return (
         "  A demo run is being delivered, but waits at Convert: no converter is installed here\n"
         "  (on Debian: apt-get install picard-tools, then press Retry on its page)\n"
