@@ -1,12 +1,14 @@
 """`manage.py make_demo`: an archive to scan and a login."""
 
 import stat
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import RequestFactory
+from django.utils import timezone
 
 pytestmark = pytest.mark.django_db
 
@@ -60,3 +62,10 @@ def test_a_server_gets_no_demo_user(demo, settings):
     with pytest.raises(CommandError, match="not for a server"):
         call_command("make_demo")
     assert not User.objects.exists()
+
+
+def test_the_demos_runs_are_of_these_days(demo):
+    call_command("make_demo")
+    today = timezone.localdate()
+    runs = {path.name.partition("_")[0] for path in (demo / "demo_archive" / "exome_v8").iterdir()}
+    assert f"{today - timedelta(days=2):%y%m%d}" in runs

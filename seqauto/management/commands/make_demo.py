@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from sequencing.converters import ConversionProblem, find_converter
@@ -58,7 +59,7 @@ def make_delivery(folder: Path) -> None:
     write_barcoded_run(
         draft / "incoming",
         number=133,
-        date=datetime.date(2026, 3, 23),
+        date=timezone.localdate() - datetime.timedelta(days=1),
         samples=samples,
         project="Cardio",
         reads_per_sample=reads,
@@ -69,7 +70,7 @@ def make_delivery(folder: Path) -> None:
 def make_archive(archive: Path, skip_marker: str) -> None:
     """Write the archive beside its place, then move it there: a killed start leaves no half archive."""
     draft = archive.with_name(f"{archive.name}.{os.getpid()}")
-    write_demo_archive(draft, skip_marker)
+    write_demo_archive(draft, skip_marker, timezone.localdate())
     draft.rename(archive)
 
 
