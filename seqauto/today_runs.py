@@ -39,7 +39,7 @@ from .models import (
 )
 from .models.deliveries import DeliveryState
 from .models.runs import RunState
-from .models.samples import DataState
+from .models.samples import IS_MISSING, DataState
 from .models.scans import Severity
 from .today import IN_NEED_SHOWN, NEWS, RUNS_SHOWN, Deliveries, begin_of_news, has_ended, short_lists
 
@@ -151,11 +151,7 @@ def _worth_saying() -> QuerySet[Message]:
 
 def _missing() -> QuerySet[SequencingFile, Any]:
     gone = Q(data_state=DataState.DELETED)
-    files = SequencingFile.objects.filter(
-        run=OuterRef("pk"),
-        is_expected=True,
-        data_state__in=(DataState.NON_EXISTENT, DataState.DELETED, DataState.ERROR),
-    )
+    files = SequencingFile.objects.filter(IS_MISSING, run=OuterRef("pk"))
     told = JSONObject(
         files=Count("pk"),
         gone=Count("pk", filter=gone),

@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from seqauto.models import SequencingFile, SequencingRun, SequencingSample
 from seqauto.models.prefixes import starting_with
-from seqauto.models.samples import HAS_ANOTHER_NAME, DataState
+from seqauto.models.samples import HAS_ANOTHER_NAME, IS_MISSING, DataState
 from sequencing.illumina.fastq_name import parse_fastq_name
 from sequencing.kinds import FILE_TYPES
 
@@ -15,10 +15,6 @@ from .parts import Chips, choice, day, picked, text
 from .runs import of_runs, runs_about
 
 IS_COMPLETE = Q(data_state=DataState.COMPLETE)
-MISSING = (DataState.NON_EXISTENT, DataState.DELETED, DataState.ERROR)
-#: Its last term says nothing new, but SQLite needs it to take the index that leaves out what is complete.
-IS_MISSING = Q(data_state__in=MISSING, is_expected=True) & ~IS_COMPLETE
-
 
 #: Of samples that go by another name, so many are found by it; most labs have none.
 MOST_BY_NAME = 1000

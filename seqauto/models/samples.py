@@ -96,6 +96,12 @@ class DataState(models.TextChoices):
     COMPLETE = "complete", "Complete"
 
 
+#: A sheet asks for it and it is not there, for whatever reason. What is still made or skipped is not missing.
+MISSING_STATES = (DataState.NON_EXISTENT, DataState.DELETED, DataState.ERROR)
+#: Its last term says nothing new, but SQLite needs it to take the index that leaves out what is complete.
+IS_MISSING = Q(data_state__in=MISSING_STATES, is_expected=True) & ~Q(data_state=DataState.COMPLETE)
+
+
 class SequencingFile(models.Model):
     """A file of a run: one that should be there, one that is, or both."""
 

@@ -30,7 +30,7 @@ from django.utils.safestring import SafeString
 
 from seqauto.models import DeliveryStep, SequencingFile, SequencingRun, SequencingSample
 from seqauto.models.deliveries import StepKind, StepState
-from seqauto.models.samples import DataState
+from seqauto.models.samples import IS_MISSING, MISSING_STATES, DataState
 from seqauto.templatetags import looks
 from sequencing.layout import FILE_TYPES
 
@@ -40,8 +40,6 @@ SAMPLES_A_PAGE = 96
 MISSING_SHOWN = 12
 OTHERS_SHOWN = 50
 
-MISSING_STATES = (DataState.NON_EXISTENT, DataState.DELETED, DataState.ERROR)
-IS_MISSING = Q(data_state__in=MISSING_STATES, is_expected=True)
 #: There, though no sheet asks for it, or of no sample that a sheet names.
 IS_ANOTHER = (Q(is_expected=False) | Q(sample=None)) & Q(data_state=DataState.COMPLETE)
 
