@@ -52,7 +52,7 @@ def page(client, query: str = "") -> str:
 
 def test_before_the_first_reading_it_says_what_makes_it_appear(client, settings):
     said = page(client)
-    assert "No disk was read yet. No run is being sequenced." in said
+    assert "No disk was read yet. No run is being sequenced into an incoming folder." in said
     assert "The watcher writes down every quarter of an hour" in said
     settings.SEQAUTO_INCOMING_DIRS, settings.SEQAUTO_BACKUP_DIR, settings.SEQAUTO_FASTQ_DIR = [], None, None
     assert "Set SEQAUTO_INCOMING_DIRS" in page(client)
