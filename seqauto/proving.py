@@ -142,6 +142,7 @@ def prove(
     Raises Unproven where it could not be looked at, or was stopped.
     """
     look = _look_at_backup if copy.what == Proof.What.BACKUP else _look_at_objects
+    began = timezone.now()  # what is written while it is read is younger than its proof
     try:
         found = look(copy, rules, proving, tell, stop)
     except (CopyProblem, UploadProblem) as problem:
@@ -149,7 +150,7 @@ def prove(
         raise Unproven(sentence, is_away=problem.code in _AWAY) from problem
     except OSError as error:
         raise Unproven(f"{copy} could not be looked at: {error}.") from error
-    return _record(copy, found)
+    return _record(copy, found, began)
 
 
 _AWAY = ("unavailable", "no_access", "no_bucket", "expired_credentials")
@@ -163,7 +164,7 @@ def is_due(
 ) -> bool:
     """Whether a copy's turn has come: it was proven long enough ago, and the last reading is paid for.
 
-    Each reading is followed by a pause in which its bytes would have been read at the pace of the setting, so
+    The next reading begins when the bytes of the last one would have been read at the pace of the setting, so
     that a run larger than a day's share is read too. What a wrong clock has dated ahead counts as now.
     """
     if not proving.gb_a_day or now - proven_at < timedelta(days=proving.every_days):
@@ -257,7 +258,7 @@ def known_objects(figures: Mapping[str, Any]) -> Sequence[KnownObject]:
 # ---- records ----
 
 
-def _record(copy: Copy, found: Found) -> Proof | None:
+def _record(copy: Copy, found: Found, began: datetime) -> Proof | None:
     """Write the proof, and on its step what follows, unless the copy is another by now, or removed."""
     with transaction.atomic():
         step = DeliveryStep.objects.select_for_update().select_related("delivery").get(pk=copy.step.pk)
@@ -267,6 +268,7 @@ def _record(copy: Copy, found: Found) -> Proof | None:
         proof = Proof.objects.create(
             delivery=step.delivery,
             what=copy.what,
+            at=began,
             is_good=not found.differences,
             bytes=found.bytes_read,
             differences=list(found.differences[:MOST_DIFFERENCES]),

@@ -6,8 +6,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from django.utils import timezone
-
 from sequencing.copying import copy_verified, manifest_path
 
 from ..delivery_rules import DeliveryRules
@@ -35,7 +33,7 @@ def back_up(work: Work, rules: DeliveryRules) -> dict[str, Any]:
         "files": backup.manifest.files,
         "bytes": backup.manifest.bytes,
         "algorithm": backup.manifest.algorithm,
-        "verified_at": timezone.now().isoformat(),
+        "verified_at": backup.read_back_at.isoformat(),
         "already_there": backup.already_there,
         "remarks": list(backup.remarks),
     }

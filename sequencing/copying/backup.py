@@ -6,6 +6,7 @@ import os
 import posixpath
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from .files import THREADS, Work, copy_files, hash_files
@@ -38,7 +39,7 @@ _KEEP_THE_SOURCE = "Keep the source, move this copy elsewhere, then retry."
 class Backup:
     """A copy that was proven: read back from its disk, it has the hashes of its source.
 
-    `digest` is that of the source's listing. `remarks` tell of what was copied faithfully and may astonish:
+    `read_back_at` is when that reading began: what was written later is not proven. `digest` is that of the source's listing. `remarks` tell of what was copied faithfully and may astonish:
     links that lead out of the folder, names that are no plain text.
     """
 
@@ -47,6 +48,7 @@ class Backup:
     digest: str
     already_there: bool
     remarks: tuple[str, ...]
+    read_back_at: datetime
 
 
 def copy_verified(
@@ -73,13 +75,13 @@ def copy_verified(
         work = Work(algorithm, threads, 2 * listing.bytes, progress, stop)
         if os.path.lexists(destination):
             manifest = _recognise(source, listing, destination, work)
-            return Backup(destination, manifest, listing.digest, True, _remarks(listing.entries))
+            return _backup(destination, manifest, listing, work, already_there=True)
         with partial_folder(destination) as partial:
             check_space(destination, space_needed(len(listing.entries), listing.bytes), reserve)
             manifest = _copy(source, partial, listing, listing.entries, work)
             _write_manifest_beside(destination, manifest)
             publish(partial, destination)
-    return Backup(destination, manifest, listing.digest, False, _remarks(listing.entries))
+    return _backup(destination, manifest, listing, work, already_there=False)
 
 
 def restore(
@@ -104,13 +106,13 @@ def restore(
         if os.path.lexists(destination):
             if differ := _read_back(destination, manifest, work):
                 raise conflict(f"{shown_path(destination)} is there already: {listed(differ)}.")
-            return Backup(destination, manifest, listing.digest, True, _remarks(listing.entries))
+            return _backup(destination, manifest, listing, work, already_there=True)
         with partial_folder(destination) as partial:
             check_space(destination, space_needed(len(listing.entries), listing.bytes), reserve)
             copied = _copy(backup, partial, listing, _as_in(manifest, listing.entries), work)
             _refuse_damage(backup, differences(manifest, copied.entries), "Restore from another copy.")
             publish(partial, destination)
-    return Backup(destination, manifest, listing.digest, False, _remarks(listing.entries))
+    return _backup(destination, manifest, listing, work, already_there=False)
 
 
 def verify(
@@ -137,6 +139,11 @@ def verify(
 
 
 # ---- the steps ----
+
+
+def _backup(folder: Path, manifest: Manifest, listing: Listing, work: Work, *, already_there: bool) -> Backup:
+    remarks = _remarks(listing.entries)
+    return Backup(folder, manifest, listing.digest, already_there, remarks, work.read_back_at)
 
 
 def _list_source(source: Path) -> Listing:
@@ -181,6 +188,7 @@ def _recognise(source: Path, listing: Listing, destination: Path, work: Work) ->
 
 
 def _read_back(folder: Path, manifest: Manifest, work: Work, but: Container[str] = ()) -> tuple[str, ...]:
+    work.read_back_at = datetime.now(UTC)
     listing = list_folder(folder)
     problems = tuple(f"{shown_path(path)} {why}" for path, why in listing.problems)
     expected, found = (

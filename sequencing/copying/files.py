@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -31,8 +32,11 @@ _OLD_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 class Work:
     """What all threads of a copy share: how to hash, how far they are, and whether to go on.
 
-    `progress` (bytes done, bytes in all) and `stop` are called in the caller's own thread.
+    `progress` (bytes done, bytes in all) and `stop` are called in the caller's own thread. `read_back_at` is
+    when the copy began to be read back.
     """
+
+    read_back_at: datetime
 
     def __init__(
         self,

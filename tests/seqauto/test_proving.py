@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from time import sleep
 
 import pytest
 from delivering import deliver, delivery_of, events_of, land_run, rules_for, state_of, step_of
@@ -23,7 +24,7 @@ from seqauto.models import AuditEntry, Delivery, Proof, Proving, Removal
 from seqauto.models.clean_up import RemovalState, Target
 from seqauto.models.deliveries import DeliveryState, StepState
 from seqauto.s3_clients import s3_client
-from sequencing.copying import manifest_path
+from sequencing.copying import copy_verified, manifest_path
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +105,42 @@ def test_objects_that_a_checksum_proves_are_read_back_only_where_that_is_asked_f
     assert Proof.objects.filter(what="s3").latest("pk").bytes == sum(
         one["size"] for project in step_of(run, "upload").figures["projects"] for one in project["objects"]
     )
+
+
+def test_a_proof_is_dated_when_its_reading_began(run, rules, monkeypatch):
+    """What is written to a backup while it is read, after its own turn, is younger than the proof."""
+    ended = []
+
+    usual = proving.verify
+
+    def verify_slowly(*args, **options):
+        differences = usual(*args, **options)
+        ended.append(written_at(backup_of(run, rules) / "RunInfo.xml"))
+        return differences
+
+    monkeypatch.setattr(proving, "verify", verify_slowly)
+    proving.prove_due(rules, ALWAYS)
+    assert Proof.objects.get(what="backup").at < ended[0]
+
+
+def written_at(path: Path) -> datetime:
+    """Write a file anew with its own content, and say when that was, by its disk."""
+    sleep(0.05)  # file systems count time in hundredths of a second
+    os.chmod(path, path.stat().st_mode | 0o200)
+    return datetime.fromtimestamp(path.stat().st_ctime, UTC)
+
+
+def test_a_backup_is_dated_when_it_began_to_be_read_back(rules, monkeypatch):
+    run, ended = land_run(rules, number=7), []
+
+    def copy_slowly(source, destination, **options):
+        backup = copy_verified(source, destination, **options)
+        ended.append(written_at(destination / "RunInfo.xml"))
+        return backup
+
+    monkeypatch.setattr(sys.modules["seqauto.steps.back_up"], "copy_verified", copy_slowly)
+    deliver(rules)
+    assert datetime.fromisoformat(step_of(run, "back_up").figures["verified_at"]) < ended[0]
 
 
 # ---- copies that differ ----
