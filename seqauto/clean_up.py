@@ -22,13 +22,13 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from sequencing.disk import is_gone
 from sequencing.removing import RemoveProblem
 
 from . import strays
 from .audit import command_line_of
 from .clean_up_facts import known, place_of
 from .clean_up_rules import CleanUpRules
+from .clean_up_s3 import asking_the_silent_once
 from .clean_up_survey import survey
 from .gates import Facts, Gate, all_open, gates
 from .holdings import holding
@@ -74,10 +74,11 @@ class Candidate:
 # ---- the plan ----
 
 
+@asking_the_silent_once()
 def plan(
     rules: CleanUpRules, names: Sequence[str] = (), *, but: Container[tuple[int, str]] = ()
 ) -> list[Candidate]:
-    """Every folder that a rule is about and that stands there, the longest delivered first. Changes nothing.
+    """Every folder that a rule is about, as the page shows them, the longest delivered first. Changes nothing.
 
     Of runs that were delivered once (one whose backup is damaged by now must stay, and says so), or of those
     with these names (or paths), wherever they stand; `but` for some, by delivery and target. What a person
@@ -85,15 +86,21 @@ def plan(
     """
     wanted = Q(name__in=names) | Q(path__in=names) if names else Q(delivered_at__isnull=False)
     deliveries = Delivery.objects.filter(wanted).exclude(identity=None).order_by("delivered_at", "pk")
-    busy = set(Removal.objects.filter(state__in=UNDER_WAY).values_list("delivery", "target"))
     back = {} if names else put_back()
     return [
         replace(candidate(delivery, target, rules), stays=back.get((delivery.pk, target), ""))
         for delivery in deliveries
-        for target, rule in rules.rules.items()
-        if rule.is_on and (delivery.pk, target) not in busy and (delivery.pk, target) not in but
-        if _stands(delivery, target, rules)
+        for target in standing(delivery, rules)
+        if (delivery.pk, target) not in but
     ]
+
+
+def standing(delivery: Delivery, rules: CleanUpRules) -> list[str]:
+    """Of which targets a run has something here that a rule is about and nobody removes, by the database."""
+    held = holding(delivery)
+    busy = {one.target for one in delivery.removals.all() if one.state in UNDER_WAY}
+    on = (target for target, rule in rules.rules.items() if rule.is_on and target not in busy)
+    return [target for target in on if held.of(target) is not None]
 
 
 def put_back() -> dict[tuple[int, str], str]:
@@ -104,23 +111,13 @@ def put_back() -> dict[tuple[int, str], str]:
 
 def left_alone(rules: CleanUpRules) -> list[Candidate]:
     """What a turn leaves because it was put back once, as the database knows it."""
-    busy = set(Removal.objects.filter(state__in=UNDER_WAY).values_list("delivery", "target"))
-    back = {key: why for key, why in put_back().items() if key not in busy and rules.rules[key[1]].is_on}
+    back = put_back()
     deliveries = Delivery.objects.in_bulk({delivery for delivery, _target in back})
     return [
         replace(known_candidate(deliveries[delivery], target, rules), stays=why)
         for (delivery, target), why in back.items()
-        if _stands(deliveries[delivery], target, rules)
+        if target in standing(deliveries[delivery], rules)
     ]
-
-
-def _stands(delivery: Delivery, target: str, rules: CleanUpRules) -> bool:
-    """Also where its records make no sense: then the look says so."""
-    try:
-        path = place_of(delivery, target, rules).path
-    except (AttributeError, TypeError):
-        return True
-    return path is not None and not is_gone(str(path))
 
 
 def candidate(delivery: Delivery, target: str, rules: CleanUpRules) -> Candidate:
@@ -267,6 +264,7 @@ def _must_have(by: By, permission: str) -> None:
 # ---- a turn ----
 
 
+@asking_the_silent_once()
 def clean_up(rules: CleanUpRules, by: By, names: Sequence[str] = ()) -> list[Removal]:
     """Go on with what is under way, then with what the plan lets go; return all that was in hand.
 

@@ -18,6 +18,7 @@ from sequencing.s3 import META_NAME
 
 from .clean_up_rules import CleanUpRules
 from .gates import FASTQS, NOT_LOOKED_AT, SOURCE, Facts, Seen
+from .holdings import figures_in, has_made
 from .holds import holds_at
 from .models import Delivery, DeliveryStep, Hold, IncomingFolder, Proof, Removal
 from .models.clean_up import UNDER_WAY, RemovalState
@@ -41,7 +42,8 @@ def place_of(delivery: Delivery, target: str, rules: CleanUpRules) -> Place:
     if target == SOURCE:
         return Place(Path(delivery.path), Path(delivery.root))
     kind = StepKind.CONVERT if target == FASTQS else StepKind.BACK_UP
-    folder = figures_of(steps_of(delivery), kind).get("folder")
+    step = steps_of(delivery).get(kind)
+    folder = figures_in(step).get("folder") if step and has_made(step) else None
     root = rules.delivery.fastq_dir if target == FASTQS else rules.delivery.backup_dir
     return Place(Path(folder) if folder else None, root)
 

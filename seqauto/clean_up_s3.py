@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -34,6 +36,21 @@ class SeenInS3:
     expiring: tuple[str, ...] = ()
 
 
+_Place = tuple[str, str]  # endpoint, bucket
+_silent: ContextVar[dict[_Place, str] | None] = ContextVar("silent", default=None)
+
+
+@contextmanager
+def asking_the_silent_once() -> Iterator[None]:
+    """In here a bucket that did not answer is not asked again: of many runs only the first waits for it."""
+    known = _silent.get()
+    token = _silent.set({} if known is None else known)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
+
+
 def look_at_s3(
     delivery: Delivery, upload: Figures, rules: S3Rules, now: datetime, *, is_thorough: bool
 ) -> SeenInS3:
@@ -41,7 +58,10 @@ def look_at_s3(
     objects = list(objects_of(upload))
     if not objects:
         return SeenInS3(Seen(False, "No objects are recorded."))
-    bucket = str(upload["bucket"])
+    bucket, silent = str(upload["bucket"]), _silent.get()
+    place = (rules.endpoint_url, bucket)
+    if silent and place in silent:
+        return SeenInS3(Seen(None, f"S3 was not asked again, as it did not answer before: {silent[place]}"))
     options = replace(s3_options(rules), attempts=S3_ATTEMPTS)
     options = replace(options, read_back="auto" if is_thorough else "never")
     try:
@@ -56,6 +76,8 @@ def look_at_s3(
             return _by_sizes(delivery, upload, Calls(client, bucket, options), clock)
     except Exception as error:  # noqa: BLE001  whatever it is, nobody knows what S3 holds
         said = getattr(error, "sentence", "") or str(error)  # its remedy speaks of a delivery's page
+        if silent is not None and getattr(error, "code", "") == "unavailable":
+            silent[place] = said
         return SeenInS3(Seen(None, f"S3 did not answer: {said}"))
     if differ:
         return SeenInS3(Seen(False, some(differ)), None, clock)

@@ -106,6 +106,8 @@ class _Look:
 
     def survey(self, facts: Facts, now: datetime, *, is_thorough: bool) -> Survey:
         listing, target = self._target()
+        if listing is None and target.is_so is False:  # what is not there needs no look at its copies
+            return Survey(replace(facts, target=target), now)
         verified_at, since = facts.backup_verified_at, proven_since(facts)
         s3 = look_at_s3(self.delivery, self.upload, self.rules.delivery.s3, now, is_thorough=is_thorough)
         facts = replace(
@@ -137,7 +139,9 @@ class _Look:
             listing = list_folder(self.at or path)
             return listing, self._as_proven(listing)
         except _DISK_FAILS as failure:
-            return None, Seen(False if is_gone(str(self.at or path)) else None, _words(failure))
+            if not is_gone(str(self.at or path)):
+                return None, Seen(None, _words(failure))
+            return None, Seen(False, _missing(self.at or path, root).text)
 
     def _as_proven(self, listing: Listing) -> Seen:
         if listing.problems:

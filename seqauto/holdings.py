@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Prefetch
+
 from .delivery_states import DIFFERS
 from .models import Delivery, DeliveryStep, Removal
 from .models.clean_up import IN_QUARANTINE, Target
@@ -56,11 +58,22 @@ def holding(delivery: Delivery) -> Holding:
     )
 
 
+def to_prefetch() -> tuple[Prefetch, Prefetch]:
+    """All that `holding` asks of a delivery."""
+    steps = DeliveryStep.objects.order_by("place").defer("problems", "traceback")
+    return Prefetch("steps", steps), Prefetch("removals", Removal.objects.defer("manifest", "evidence"))
+
+
 def _stands(step: DeliveryStep, removals: Iterable[Removal], target: Target) -> bool:
-    """Whether what a step made, proven or damaged since, is where it was made."""
-    was_made = step.state == StepState.DONE or step.code == DIFFERS
+    """Whether what a step made is where it was made."""
     folder = figures_in(step).get("folder")
-    return was_made and not any(one.target == target and one.took(folder, step.ended_at) for one in removals)
+    is_taken = any(one.target == target and one.took(folder, step.ended_at) for one in removals)
+    return has_made(step) and not is_taken
+
+
+def has_made(step: DeliveryStep) -> bool:
+    """Whether it made what its figures tell of, be it proven or damaged since."""
+    return step.state == StepState.DONE or step.code == DIFFERS
 
 
 def _size(made: DeliveryStep) -> int | None:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -28,7 +28,7 @@ from seqauto.clean_up_facts import known, place_of
 from seqauto.clean_up_rules import CleanUpRules, clean_up_rules_of_settings
 from seqauto.delivery_states import DIFFERS
 from seqauto.gates import Facts, Gate, gates
-from seqauto.holdings import holding
+from seqauto.holdings import holding, to_prefetch
 from seqauto.models import Delivery, DeliveryStep, Hold, Removal
 from seqauto.models.clean_up import UNDER_WAY, RemovalState, Target, still_there
 from seqauto.models.deliveries import DeliveryState, StepKind, StepState
@@ -158,13 +158,7 @@ def standing_somewhere(rules: CleanUpRules) -> QuerySet[Delivery]:
         if rule.is_on:
             wanted |= _stands(target)
     found = Delivery.objects.filter(wanted, delivered_at__isnull=False).exclude(identity=None)
-    return found.order_by("pk").prefetch_related(*_steps_and_removals())
-
-
-def _steps_and_removals() -> tuple[Prefetch, Prefetch]:
-    steps = DeliveryStep.objects.order_by("place").defer("problems", "traceback")
-    removals = Removal.objects.defer("manifest", "evidence")
-    return Prefetch("steps", steps), Prefetch("removals", removals)
+    return found.order_by("pk").prefetch_related(*to_prefetch())
 
 
 def _stands(target: str) -> Q:
@@ -192,7 +186,7 @@ def _ripe(rules: CleanUpRules, now: datetime) -> QuerySet[Delivery]:
 def _candidates(runs: Sequence[Delivery], rules: CleanUpRules, now: datetime) -> dict[int, list[Candidate]]:
     """The candidates of each run; the database is asked once of a run that is named twice."""
     weighed = list({run.pk: run for run in runs}.values())
-    prefetch_related_objects(weighed, *_steps_and_removals())
+    prefetch_related_objects(weighed, *to_prefetch())
     facts = known(weighed, now, fastqs_suffice=rules.fastqs_suffice)
     return {run.pk: list(_candidates_of(run, facts[run.pk], rules, now)) for run in weighed}
 
@@ -200,13 +194,11 @@ def _candidates(runs: Sequence[Delivery], rules: CleanUpRules, now: datetime) ->
 def _candidates_of(run: Delivery, facts: Facts, rules: CleanUpRules, now: datetime) -> Iterator[Candidate]:
     held = holding(run)
     removals = sorted(run.removals.all(), key=lambda one: one.pk)
-    busy = {one.target for one in removals if one.state in UNDER_WAY}
     back = {one.target: why_it_stays(one) for one in removals if one.state == RemovalState.PUT_BACK}
-    for target, rule in rules.rules.items():
-        size = held.of(target)
-        if rule.is_on and target not in busy and size is not None:
-            path, judged = place_of(run, target, rules).path, gates(facts, rule, now)
-            yield Candidate(run, Target(target), str(path or ""), size, judged, back.get(target, ""))
+    for target in story.standing(run, rules):
+        path, judged = place_of(run, target, rules).path, gates(facts, rules.rules[target], now)
+        size = held.of(target) or 0
+        yield Candidate(run, Target(target), str(path or ""), size, judged, back.get(target, ""))
 
 
 def _why_empty(removals: Sequence[OnItsWay], *, is_first_page: bool) -> str:

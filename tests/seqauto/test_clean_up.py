@@ -2,9 +2,14 @@
 
 import json
 import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from cleaning import (
@@ -368,6 +373,54 @@ def test_promise_30_an_s3_that_does_not_answer_keeps_everything(lab, rules, s3_s
     assert {"in_s3", "clock"} == set(closed_gates(run, target, clean_up_rules(lab)))
     assert execute(clean_up_rules(lab)) == []
     assert run.exists()
+
+
+@pytest.fixture
+def silent_s3(monkeypatch) -> Iterator[tuple[str, list[socket.socket]]]:
+    """The address of a server that accepts and never answers, and the connections that it was asked by."""
+    asked: list[socket.socket] = []
+
+    def listen() -> None:
+        with suppress(OSError):
+            while True:
+                asked.append(server.accept()[0])
+
+    monkeypatch.setattr(clean_up_s3, "s3_client", partial(s3_client, read_timeout=0.2))
+    monkeypatch.setattr(clean_up_s3, "S3_ATTEMPTS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=listen)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", asked
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in asked:
+        connection.close()
+
+
+def test_promise_30_an_s3_that_hangs_is_asked_for_the_first_run_only(lab, silent_s3):
+    for number in range(1, 4):
+        delivered_run(lab, number=number)
+    address, asked = silent_s3
+    rules = clean_up_rules(replace(lab, s3=replace(lab.s3, endpoint_url=address)))
+    planned = clean_up.plan(rules)
+    assert len(planned) == 6
+    assert len(asked) == clean_up_s3.S3_ATTEMPTS
+    first, *others = [gate for one in planned for gate in one.gates if gate.name == "in_s3"]
+    assert (first.passed, first.is_known) == (False, False)
+    why = first.evidence.removeprefix("S3 did not answer: ")
+    assert "Read timeout" in why
+    for gate in others:
+        assert (gate.passed, gate.is_known) == (False, False)
+        assert gate.evidence == f"S3 was not asked again, as it did not answer before: {why}"
+
+
+def test_promise_30_what_was_silent_is_asked_anew_at_the_next_turn(lab, silent_s3):
+    delivered_run(lab)
+    address, asked = silent_s3
+    rules = clean_up_rules(replace(lab, s3=replace(lab.s3, endpoint_url=address)), ONLY_SOURCES)
+    assert execute(rules) == []
+    assert execute(rules) == []
+    assert len(asked) == 2 * clean_up_s3.S3_ATTEMPTS
 
 
 def test_promise_30_a_disk_that_cannot_be_read_keeps_everything(lab, rules):

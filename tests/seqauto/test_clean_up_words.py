@@ -1,6 +1,8 @@
 """Clean-up: what its texts say is what happens, and what happens is said."""
 
+import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +12,11 @@ from delivering import delivery_of, rules_for
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from seqauto import clean_up
+from seqauto import clean_up, clean_up_survey, proving
 from seqauto.clean_up import CleanUpRefused
+from seqauto.delivery_rules import ProvingRules
 from seqauto.gates import NOT_LOOKED_AT, Gate, closed_gates
-from seqauto.models import AuditEntry, Delivery, Hold, Removal
+from seqauto.models import AuditEntry, Delivery, Hold, Proof, Removal
 
 pytestmark = pytest.mark.django_db
 
@@ -239,3 +242,44 @@ def test_the_evidence_tells_how_many_fastqs_were_uploaded_and_how_many_go_for_go
     assert f"{len(made) - len(left)} of samples and {len(left)} Undetermined" in gates["converted"]
     assert f"They are {len(made) - len(left)} FASTQs and " in gates["uploaded"]
     assert f"{len(left)} Undetermined FASTQs ({size:,} bytes) are not in S3" in gates["uploaded"]
+
+
+# ---- two doors, one plan ----
+
+
+def damage(lab, run: Path) -> None:
+    (backup,) = [copy for copy in proving.copies([run.name]) if copy.what == Proof.What.BACKUP]
+    path = lab.backup_dir / run.name / "RunInfo.xml"
+    path.chmod(0o644)
+    path.write_bytes(bytes(path.stat().st_size))
+    assert proving.prove(backup, lab, ProvingRules())
+
+
+def test_the_command_plans_the_very_folders_that_the_page_shows(lab, lab_settings, client, chief, capsys):
+    """A damaged backup, a folder that somebody deleted by hand and a run that is on its way out among them."""
+    whole, damaged, bare, leaving = (delivered_run(lab, number=number) for number in (1, 2, 3, 4))
+    lab_settings.SEQAUTO_CLEAN_UP_RULES = {"backup": {"enabled": True}}
+    damage(lab, damaged)
+    shutil.rmtree(delivery_of(bare).steps.get(kind="convert").figures["folder"])
+    rules = clean_up_rules(lab, lab_settings.SEQAUTO_CLEAN_UP_RULES)
+    clean_up.propose(clean_up.known_candidate(delivery_of(leaving), "source", rules), rules, chief)
+    call_command("clean_up_runs", "--json")
+    planned = [
+        (one["run"], one["target"], one["path"]) for one in json.loads(capsys.readouterr().out)["plan"]
+    ]
+    client.force_login(chief)
+    shown = client.get("/clean-up/").context["candidates"]
+    assert sorted(planned) == sorted((one.delivery.name, one.target, one.path) for one in shown)
+    assert (damaged.name, "backup", str(lab.backup_dir / damaged.name)) in planned
+    assert len(planned) == 3 * 4 - 1
+
+
+def test_a_folder_that_somebody_deleted_by_hand_must_stay_and_nothing_else_is_asked(lab, monkeypatch):
+    run = delivered_run(lab)
+    made = Path(delivery_of(run).steps.get(kind="convert").figures["folder"])
+    shutil.rmtree(made)
+    monkeypatch.setattr(clean_up_survey, "look_at_s3", lambda *_args, **_options: pytest.fail("S3 was asked"))
+    gates = clean_up.candidate(delivery_of(run), "fastqs", clean_up_rules(lab)).gates
+    assert [(gate.name, gate.evidence) for gate in gates if gate.is_known and not gate.passed] == [
+        ("target", f"{made} is not there.")
+    ]

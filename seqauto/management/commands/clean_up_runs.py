@@ -14,6 +14,7 @@ from seqauto import clean_up, strays
 from seqauto.audit import command_line
 from seqauto.clean_up import Candidate, CleanUpRefused
 from seqauto.clean_up_rules import CleanUpRules, clean_up_rules_of_settings
+from seqauto.clean_up_s3 import asking_the_silent_once
 from seqauto.models import Delivery, Removal
 from seqauto.models.clean_up import RemovalState, Target
 from seqauto.removal_work import why_held
@@ -45,7 +46,8 @@ class Command(BaseCommand):
         _refuse_unknown(names)
         signal.signal(signal.SIGTERM, lambda *_args: sys.exit(128 + signal.SIGTERM))
         try:
-            told, is_well = _execute(rules, names) if options["execute"] else _show(rules, names)
+            with asking_the_silent_once():
+                told, is_well = _execute(rules, names) if options["execute"] else _show(rules, names)
         except CleanUpRefused as refusal:
             raise CommandError(str(refusal)) from refusal
         self.stdout.write(json.dumps(told, indent=1) if options["json"] else "\n".join(_lines(told)))
