@@ -78,7 +78,7 @@ class Candidate:
 def plan(
     rules: CleanUpRules, names: Sequence[str] = (), *, but: Container[tuple[int, str]] = ()
 ) -> list[Candidate]:
-    """Every folder that a rule is about, as the page shows them, the longest delivered first. Changes nothing.
+    """Every folder that a rule is about, as the page has them, the longest delivered first. Changes nothing.
 
     Of runs that were delivered once (one whose backup is damaged by now must stay, and says so), or of those
     with these names (or paths), wherever they stand; `but` for some, by delivery and target. What a person

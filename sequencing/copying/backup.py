@@ -39,8 +39,9 @@ _KEEP_THE_SOURCE = "Keep the source, move this copy elsewhere, then retry."
 class Backup:
     """A copy that was proven: read back from its disk, it has the hashes of its source.
 
-    `read_back_at` is when that reading began: what was written later is not proven. `digest` is that of the source's listing. `remarks` tell of what was copied faithfully and may astonish:
-    links that lead out of the folder, names that are no plain text.
+    `digest` is that of the source's listing. `remarks` tell of what was copied faithfully and may astonish:
+    links that lead out of the folder, names that are no plain text. `read_back_at` is when the reading began:
+    what was written later is not proven.
     """
 
     folder: Path

@@ -256,8 +256,8 @@ def damage(lab, run: Path) -> None:
 
 
 def test_the_command_plans_the_very_folders_that_the_page_shows(lab, lab_settings, client, chief, capsys):
-    """A damaged backup, a folder that somebody deleted by hand and a run that is on its way out among them."""
-    whole, damaged, bare, leaving = (delivered_run(lab, number=number) for number in (1, 2, 3, 4))
+    """Among them a damaged backup, a folder that somebody deleted by hand and a run on its way out."""
+    damaged, bare, leaving, _whole = (delivered_run(lab, number=number) for number in range(1, 5))
     lab_settings.SEQAUTO_CLEAN_UP_RULES = {"backup": {"enabled": True}}
     damage(lab, damaged)
     shutil.rmtree(delivery_of(bare).steps.get(kind="convert").figures["folder"])
