@@ -60,6 +60,12 @@ SEARCHES = (
     "q={file.path}", "q={run.path}/nothing", "q=/archive/haem/2", "q=2", "q={delivery.name}", "q=HAEM",
 )  # fmt: skip
 
+#: How lists of what lies in runs are narrowed by these.
+OF_RUNS = (
+    "instrument=model:MiSeq", "instrument=3", "group=haem", "group=haem&sort=run", "flag=all", "flag=hidden",
+    "flag=gold", "instrument=3&group=haem&after=2025-01-01", "after=2026-11-01", "before=2023-12-31",
+)  # fmt: skip
+
 VISITS: dict[str, list[Visit]] = {
     "login": lists(""),
     "password": lists(""),
@@ -75,7 +81,7 @@ VISITS: dict[str, list[Visit]] = {
         "", "page=2", "page=390", "sort=name", "sort=-found", "sort=state&page=100", "sort=-open_messages",
         "sort=instrument&page=300", "state=incomplete", "instrument=model:MiSeq", "instrument=3",
         "group=exome_v8", "after=2025-01-01&before=2025-12-31", "flag=gold", "flag=all",
-        "state=complete&group=haem&sort=-date", "q=A01", *TEXTS,
+        "state=complete&group=haem&sort=-date", "q=A01", "project=haem01", "page=999999", *TEXTS,
     ),
     "runs_export": lists("", "state=incomplete", "sort=name", "q=nothing+has+this"),
     "run": [*of("run"), *of("large_run", "", "page=3"), *of("incomplete_run"), *of("deleted_run")],
@@ -94,6 +100,8 @@ VISITS: dict[str, list[Visit]] = {
         "project={sample.project}&sort=-sample_id", "about={run.name}", "about=A01", "about=nothing+has+this",
         "files=missing", "files=missing&sort=sample_id", "kind=control", "kind=failed", "run={large_run.pk}",
         "kind=failed&sort=sample_id", "after=2025-01-01&before=2025-12-31", "q=26&files=missing",
+        *OF_RUNS, "sort=sample_id&flag=all", "flag=hidden&kind=failed", "q=2&group=haem", "q=26&flag=bad",
+        "group=haem&files=missing", "run={hidden_run.pk}", "project=pharma", "project=haem01",
     ),
     "samples_export": lists("", "q={sample.sample_id}", "project={sample.project}"),
     "files": lists(
@@ -103,6 +111,10 @@ VISITS: dict[str, list[Visit]] = {
         "project={sample.project}", f"project={RARE_PROJECT}", "project=nothing", "about={run.name}",
         "about=A01", "about=nothing+has+this", "run={large_run.pk}", "sample={sample.pk}",
         "state=missing&about=haem", "state=missing&sort=run", "q=2&sort=-sample", "q=26h0&state=missing",
+        *OF_RUNS, "after=2025-01-01&before=2025-12-31", "state=missing&group=haem", "expected=no&flag=gold",
+        "type=fastq&flag=all", "q=2&instrument=model:MiSeq",
+        "q=26H09999-001&instrument=model:MiSeq", "project=haem01", "project=haem01&group=haem",
+        "run={hidden_run.pk}", "project={sample.project}&after=2026-01-01",
     ),
     "files_export": lists("", "state=missing", "project={sample.project}"),
     "files_paths": lists("", "q={sample.sample_id}", "state=missing"),
@@ -153,6 +165,7 @@ def subjects() -> dict[str, Any]:
     return {
         "run": run,
         "large_run": large_run,
+        "hidden_run": runs.filter(is_hidden=True).first() or run,
         "incomplete_run": runs.filter(state=RunState.INCOMPLETE)[0],
         "deleted_run": runs.filter(files__data_state="deleted").first() or run,
         "edited_run": runs.filter(sample_sheets__version=2).first() or run,

@@ -1,6 +1,6 @@
 """What all filters share. Filters that are set show as chips, each with a link that removes it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 CONTROL = {"class": "form-control form-control-sm"}
+TEXT = CONTROL | {"type": "search"}
 SELECT = {"class": "form-select form-select-sm"}
 
 #: Of a text: the longest path that a database knows, and short enough for an address.
@@ -79,8 +80,18 @@ def choice(label: str, choices: Any, empty: str, **more: Any) -> filters.ChoiceF
     )
 
 
-def text(label: str, placeholder: str = "", **more: Any) -> filters.CharFilter:
-    widget = forms.TextInput(CONTROL | {"type": "search", "placeholder": placeholder})
+class Offering(forms.TextInput):
+    """A field for a text that offers some to choose from; the form's template asks for them."""
+
+    def __init__(self, attrs: dict[str, Any], list_id: str, offers: Callable[[], Iterable[str]]) -> None:
+        super().__init__(attrs | {"list": list_id})
+        self.offers = offers
+
+
+def text(
+    label: str, placeholder: str = "", widget: forms.TextInput | None = None, **more: Any
+) -> filters.CharFilter:
+    widget = widget or forms.TextInput(TEXT | {"placeholder": placeholder})
     return filters.CharFilter(label=label, widget=widget, max_length=MOST_CHARACTERS, **more)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from seqauto.models import Experiment, Sequencer, SequencingRun, SequencingSample
@@ -14,6 +14,7 @@ from seqauto.models.runs import RunState
 from seqauto.templatetags.looks import printable
 
 from .parts import Chips, choice, day, picked, text
+from .projects import codes_like, project_code
 
 #: So many runs stand in a query one by one; it asks for more by itself.
 MOST_NAMED = 500
@@ -42,11 +43,34 @@ def runs_about(words: str) -> Q:
     return Q(name__icontains=words) | Q(flowcell__icontains=words) | Q(experiment__name__icontains=words)
 
 
-def of_runs(which: Q) -> Q:
-    """Rows of such runs. Runs are few: found first, they lead to their rows by an index."""
+def made_by(instrument: str) -> Q:
+    """Runs of an instrument by its key, or of all of a model: `model:MiSeq`."""
+    key, colon, model = instrument.partition(":")
+    return Q(sequencer__model=model) if colon else Q(sequencer=key)
+
+
+def of_runs(which: Q, run: str = "run", rows_first: bool = False) -> Q:
+    """Rows of such runs; `run` is how a row calls its run.
+
+    Runs are few: found first, they lead to their rows by an index. Where they are not so few and something
+    else leads to rows, `rows_first` has their runs looked at one by one.
+    """
+    runs = _found_first(which)
+    if rows_first and isinstance(runs, QuerySet):
+        return Q(Exists(runs.filter(pk=OuterRef(run))))
+    return Q(**{f"{run}__in": runs})
+
+
+def not_of_runs(which: Q) -> Q:
+    """Rows of other runs than such, which are few; where there are none, nothing is asked of a row."""
+    runs = _found_first(which)
+    return ~Q(run__in=runs) if runs else Q()
+
+
+def _found_first(which: Q) -> list[int] | QuerySet[SequencingRun, int]:
     runs = SequencingRun.objects.order_by().filter(which).values_list("pk", flat=True)
     some = list(runs[: MOST_NAMED + 1])
-    return Q(run__in=some if len(some) <= MOST_NAMED else runs)
+    return some if len(some) <= MOST_NAMED else runs
 
 
 FLAGS = {
@@ -56,6 +80,7 @@ FLAGS = {
     "hidden": ("hidden only", Q(is_hidden=True)),
     "all": ("hidden ones too", Q()),
 }
+FLAG_CHOICES = [(flag, label) for flag, (label, _which) in FLAGS.items()]
 
 
 class RunFilter(Chips):
@@ -63,12 +88,10 @@ class RunFilter(Chips):
     state = choice("State", [("look", "Needs a look"), *RunState.choices], "any", method="by_state")
     instrument = choice("Instrument", instruments, "any", method="by_instrument")
     group = choice("Group", groups, "any")
-    project = text("Project", "Code", method="by_project")
+    project = project_code(method="by_project")
     after = day("From", "date", "gte")
     before = day("To", "date", "lte")
-    flag = choice(
-        "Flags", [(key, label) for key, (label, _) in FLAGS.items()], "not hidden", method="by_flag"
-    )
+    flag = choice("Flags", FLAG_CHOICES, "not hidden", method="by_flag")
     experiment = picked("Experiment", Experiment.objects.all())
 
     class Meta:
@@ -91,15 +114,14 @@ class RunFilter(Chips):
     def by_instrument(
         self, queryset: QuerySet[SequencingRun], _name: str, value: str
     ) -> QuerySet[SequencingRun]:
-        kind, colon, model = value.partition(":")
-        if colon:
-            return queryset.filter(sequencer__model=model)
-        return queryset.filter(sequencer_id=kind)
+        return queryset.filter(made_by(value))
 
     def by_project(
         self, queryset: QuerySet[SequencingRun], _name: str, value: str
     ) -> QuerySet[SequencingRun]:
-        return queryset.filter(pk__in=SequencingSample.objects.filter(project=value).values("run"))
+        return queryset.filter(
+            pk__in=SequencingSample.objects.filter(project__in=codes_like(value)).values("run")
+        )
 
     def by_flag(self, queryset: QuerySet[SequencingRun], _name: str, value: str) -> QuerySet[SequencingRun]:
         return queryset.filter(FLAGS[value][1])

@@ -1,6 +1,5 @@
 """What the lists of samples and files can be narrowed to; each filter is met by an index."""
 
-from datetime import date
 from pathlib import PurePosixPath
 
 from django.db.models import Q, QuerySet
@@ -11,8 +10,10 @@ from seqauto.models.samples import HAS_ANOTHER_NAME, IS_MISSING, DataState
 from sequencing.illumina.fastq_name import parse_fastq_name
 from sequencing.kinds import FILE_TYPES
 
-from .parts import Chips, choice, day, picked, text
-from .runs import of_runs, runs_about
+from .in_runs import InRuns
+from .parts import choice, picked, text
+from .projects import codes_like, project_code
+from .runs import of_runs
 
 IS_COMPLETE = Q(data_state=DataState.COMPLETE)
 
@@ -41,39 +42,30 @@ KINDS = {
 }
 
 
-class SampleFilter(Chips):
+class SampleFilter(InRuns):
     q = text("Sample", "ID or name begins with", method="search")
-    project = text("Project", "Code")
-    about = text("Run", "Run, flow cell, experiment", method="by_run")
+    project = project_code(method="by_project")
     files = choice("Files", [("missing", "some missing")], "any", method="by_files")
     kind = choice("Kind", [(key, label) for key, (label, _) in KINDS.items()], "any", method="by_kind")
-    after = day("From", method="since")
-    before = day("To", method="until")
-    run = picked("Run", SequencingRun.objects.all())
 
     class Meta:
         model = SequencingSample
-        fields: list[str] = []
+        fields = (
+            "q", "project", "about", "instrument", "group", "files", "kind", "after", "before", "flag", "run",
+        )  # fmt: skip
+
+    def way_to_runs(self) -> tuple[str, bool]:
+        return "run", bool(self.value("q"))
 
     def search(
         self, queryset: QuerySet[SequencingSample], _name: str, value: str
     ) -> QuerySet[SequencingSample]:
         return queryset.filter(samples_named(value))
 
-    def by_run(
+    def by_project(
         self, queryset: QuerySet[SequencingSample], _name: str, value: str
     ) -> QuerySet[SequencingSample]:
-        return queryset.filter(of_runs(runs_about(value)))
-
-    def since(
-        self, queryset: QuerySet[SequencingSample], _name: str, value: date
-    ) -> QuerySet[SequencingSample]:
-        return queryset.filter(of_runs(Q(date__gte=value)))
-
-    def until(
-        self, queryset: QuerySet[SequencingSample], _name: str, value: date
-    ) -> QuerySet[SequencingSample]:
-        return queryset.filter(of_runs(Q(date__lte=value)))
+        return queryset.filter(project__in=codes_like(value))
 
     def by_files(
         self, queryset: QuerySet[SequencingSample], _name: str, _value: str
@@ -92,8 +84,8 @@ def common(field: str, value: str) -> Q:
     return Q(**{f"{field}__gte": value, f"{field}__lte": value})
 
 
-class FileFilter(Chips):
-    q = text("Sample, file or path", "ID begins with; /path begins with", method="search")
+class FileFilter(InRuns):
+    q = text("Sample, file or path", "ID or /path begins with", method="search")
     state = choice(
         "State", [("missing", "Missing, for whatever reason"), *DataState.choices], "any", method="by_state"
     )
@@ -101,14 +93,27 @@ class FileFilter(Chips):
     expected = choice(
         "Expected", [("yes", "expected"), ("no", "not expected")], "or not", method="by_expected"
     )
-    project = text("Project", "Code", method="by_project")
-    about = text("Run", "Run, flow cell, experiment", method="by_run")
-    run = picked("Run", SequencingRun.objects.all())
+    project = project_code(method="by_project")
     sample = picked("Sample", SequencingSample.objects.all())
 
     class Meta:
         model = SequencingFile
-        fields: list[str] = []
+        fields = (
+            "q", "state", "type", "expected", "project", "about", "instrument", "group", "after", "before",
+            "flag", "run", "sample",
+        )  # fmt: skip
+
+    def way_to_runs(self) -> tuple[str, bool]:
+        """Files that are found by their samples are left out by these too, before they are read."""
+        return ("sample__run", True) if self.finds_by_sample() else ("run", False)
+
+    def finds_by_sample(self) -> bool:
+        """Whether the text is how a sample begins, rather than a path."""
+        text = self.value("q")
+        return bool(text) and not text.startswith("/")
+
+    def finds_hidden(self) -> bool:
+        return super().finds_hidden() or bool(self.value("sample")) or is_of_files(self.value("q"))
 
     def search(self, queryset: QuerySet[SequencingFile], _name: str, value: str) -> QuerySet[SequencingFile]:
         return queryset.filter(by_path(value) if value.startswith("/") else by_sample(value))
@@ -133,10 +138,12 @@ class FileFilter(Chips):
     def by_project(
         self, queryset: QuerySet[SequencingFile], _name: str, value: str
     ) -> QuerySet[SequencingFile]:
-        return queryset.filter(sample__project=value)
+        return queryset.filter(sample__project__in=codes_like(value))
 
-    def by_run(self, queryset: QuerySet[SequencingFile], _name: str, value: str) -> QuerySet[SequencingFile]:
-        return queryset.filter(of_runs(runs_about(value)))
+
+def is_of_files(words: str) -> bool:
+    """Whether these are a path, or a FASTQ's name as a sample's files have it."""
+    return words.startswith("/") or parse_fastq_name(PurePosixPath(words).name) is not None
 
 
 def by_path(path: str) -> Q:

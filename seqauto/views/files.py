@@ -51,7 +51,7 @@ def files(request: HttpRequest) -> HttpResponse:
         "has_any": total["count"] or SequencingFile.objects.exists(),
         "columns": column_choice("files", shown),
         "sample": sample,
-        "sample_query": urlencode({"q": sample.sample_id}) if sample else "",
+        "sample_query": urlencode({"q": sample.sample_id, "flag": "all"}) if sample else "",
     }
     return render(request, "files/list.html", context)
 
@@ -62,8 +62,7 @@ def _filtered(request: HttpRequest) -> FileFilter:
 
 def _sortable(filters: FileFilter) -> tuple[QuerySet[SequencingFile], dict[str, Order]]:
     """What the filter lets through, and how it can be sorted: as it lies in the index that finds it."""
-    text = filters.value("q")
-    if text and not text.startswith("/"):
+    if filters.finds_by_sample():
         # That they have a sample is said so that databases may begin with the samples.
         of_samples = filters.qs.filter(sample__sample_id__gt="")
         return of_samples.annotate(folded_id=Folded("sample__sample_id")), BY_SAMPLE

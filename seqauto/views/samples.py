@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from seqauto.filters import SampleFilter
+from seqauto.filters import FileFilter, SampleFilter
 from seqauto.models import SequencingFile, SequencingSample
 from seqauto.models.prefixes import Folded
 from seqauto.models.samples import DataState
@@ -43,7 +43,7 @@ def samples(request: HttpRequest) -> HttpResponse:
         "page": page,
         "total": total,
         "has_any": total["count"] or SequencingSample.objects.exists(),
-        "files_query": urlencode({"q": filters.value("q")}),
+        "files_query": _query_of_files(filters),
         "columns": column_choice("samples", shown),
     }
     return render(request, "samples/list.html", context)
@@ -54,11 +54,17 @@ def _filtered(request: HttpRequest) -> SampleFilter:
     return SampleFilter(request.GET, queryset=samples)
 
 
+def _query_of_files(filters: SampleFilter) -> str:
+    """What the list is narrowed to, as far as files can be narrowed to it too."""
+    both = [name for name in filters.form.fields if name in FileFilter.base_filters]
+    return urlencode({name: filters.data[name] for name in both if filters.data.get(name)})
+
+
 def _orders(filters: SampleFilter) -> dict[str, Order]:
     """How the list can be sorted: as the rows lie in the index that finds them, or any way."""
     if filters.value("q"):
         return BY_SAMPLE
-    return BY_RUN if any(map(filters.value, ("about", "after", "before"))) else BY_RUN | BY_SAMPLE
+    return BY_RUN if filters.is_of_some_runs() else BY_RUN | BY_SAMPLE
 
 
 def with_counts(pks: Sequence[int]) -> list[Any]:

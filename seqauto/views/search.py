@@ -60,9 +60,10 @@ def search(request: HttpRequest) -> HttpResponse:
 def _groups(found: Found) -> Iterable[Group]:
     """In the order of the page."""
     q = {"q": found.text}
-    yield _group("Runs", found.runs, _run, "runs", q | {"flag": "all"})
-    yield _group("Samples", found.samples, _sample, "samples", q)
-    yield _group("Files", found.files, _file, "files", q)
+    hidden_too = q | {"flag": "all"}
+    yield _group("Runs", found.runs, _run, "runs", hidden_too)
+    yield _group("Samples", found.samples, _sample, "samples", hidden_too)
+    yield _group("Files", found.files, _file, "files", hidden_too)
     yield _group("Projects", found.projects, _project, "samples", {})
     yield _group("Deliveries", found.deliveries, _delivery, "deliveries", q)
     yield _group("Sequencers", found.sequencers, _sequencer, "sequencers", q)

@@ -15,5 +15,11 @@ def test_each_text_is_told_once_and_in_order():
     assert distinct_texts(SequencingRun, "group") == ["", "exome", "haem"]
 
 
+def test_no_more_than_asked_for_are_told():
+    for group in ("haem", "exome", "trio"):
+        add_run(group=group)
+    assert distinct_texts(SequencingRun, "group", 2) == ["exome", "haem"]
+
+
 def test_of_no_rows_there_is_no_text():
     assert distinct_texts(SequencingRun, "group") == []

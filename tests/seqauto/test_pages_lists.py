@@ -14,6 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from page_rows import add_file, add_message, add_run
 
+from seqauto.filters import projects
+from seqauto.filters import runs as run_filters
 from seqauto.models import Experiment, Sequencer, SequencingFile, SequencingRun, SequencingSample
 from seqauto.models.samples import DataState
 from seqauto.views import files, paging, samples
@@ -62,12 +64,14 @@ def add_sample(run: SequencingRun, sample_id: str, **fields) -> SequencingSample
 def lab() -> dict[str, SequencingRun]:
     """Two runs of two instruments, with samples and files of every kind."""
     next_seq = Sequencer.objects.create(serial="NB501009", model="NextSeq 500")
+    Sequencer.objects.create(serial="NB501010", model="NextSeq 500")  # without runs
     haem = Experiment.objects.create(name="Haem_26_211")
     one = add_run(name="run_one", experiment=haem, date=date(2026, 11, 1), flowcell="A1B2C")
     two = add_run(
         name="run_two",
         sequencer=next_seq,
         group="exome",
+        is_bad=True,
         path="/archive/exome/run_two",
         date=date(2026, 11, 5),
     )
@@ -112,6 +116,15 @@ def lab() -> dict[str, SequencingRun]:
         ({"after": "2026-11-02"}, ["h-2211", "E-7"]),
         ({"before": "2026-11-02"}, ["H-2211", "NTC-1", "H-22"]),
         ({"after": "2026-11-02", "q": "h-22"}, ["h-2211"]),
+        ({"instrument": "model:NextSeq 500"}, ["h-2211", "E-7"]),
+        ({"group": "haem"}, ["H-2211", "NTC-1", "H-22"]),
+        ({"group": "exome", "q": "h"}, ["h-2211"]),
+        ({"group": "haem", "after": "2026-11-02"}, []),
+        ({"group": "exome", "instrument": "model:NextSeq 500", "about": "RUN_T"}, ["h-2211", "E-7"]),
+        ({"flag": "bad"}, ["h-2211", "E-7"]),
+        ({"flag": "bad", "before": "2026-11-02"}, []),
+        ({"project": "exome"}, ["h-2211", "E-7"]),
+        ({"project": "tRiO"}, ["H-22"]),
         ({"q": "H-2211", "files": "missing", "project": "HAEM"}, ["H-2211"]),
         ({"sort": "run"}, ["H-2211", "NTC-1", "H-22", "h-2211", "E-7"]),
         ({"sort": "sample_id"}, ["E-7", "H-22", "H-2211", "h-2211", "NTC-1"]),
@@ -179,6 +192,14 @@ E_UNDETERMINED = "/archive/exome/run_two/Undetermined_S0_L001_R1_001.fastq.gz"
         ({"project": "EXOME"}, [E_R1, E_R2, E_OLD]),
         ({"project": "EXOME", "sort": "run", "state": "complete"}, [E_R1, E_R2]),
         ({"about": "run_two", "q": "h-2211"}, [E_R1, E_R2, E_OLD]),
+        ({"instrument": "model:NextSeq 500"}, [E_R1, E_R2, E_UNDETERMINED, E_OLD]),
+        ({"instrument": "model:NextSeq 500", "q": "h-2211"}, [E_R1, E_R2, E_OLD]),
+        ({"group": "haem"}, [H_R1, H_R2]),
+        ({"group": "haem", "after": "2026-11-02"}, []),
+        ({"before": "2026-11-02"}, [H_R1, H_R2]),
+        ({"after": "2026-11-02", "state": "deleted"}, [E_OLD]),
+        ({"flag": "bad", "project": "exome"}, [E_R1, E_R2, E_OLD]),
+        ({"flag": "gold"}, []),
         ({"sample": "999999"}, []),
         ({"run": "x"}, []),
         ({"q": "\0", "rows_before": "x"}, None),
@@ -211,6 +232,95 @@ def test_the_files_of_a_sample_that_is_gone_are_not_all_files(client, lab):
     words = words_of(page_of(client, "/files/", sample="999999"))
     assert "No file fits." in words
     assert "Sample: 999999, which is not known (any more)" in words
+
+
+# --- Hidden runs, many runs, project codes -------------------------------------------------------------
+
+
+@pytest.fixture
+def hidden(lab) -> SequencingRun:
+    SequencingRun.objects.filter(name="run_two").update(is_hidden=True)
+    return SequencingRun.objects.get(name="run_two")
+
+
+def samples_and_paths(client: Client, **query: str) -> tuple[list[str], list[str]]:
+    samples = [row["sample"] for row in exported(client, "/samples/export.csv", **query)]
+    assert sample_ids(page_of(client, "/samples/", **query)) == samples
+    paths = [row["path"] for row in exported(client, "/files/export.csv", **query)]
+    assert re.findall(r'data-copy="([^"]*)"', page_of(client, "/files/", **query)) == paths
+    return samples, paths
+
+
+def test_what_lies_in_hidden_runs_is_left_out_until_it_is_asked_for(client, hidden):
+    of_one, of_two = ["H-2211", "NTC-1", "H-22"], ["h-2211", "E-7"]
+    files_of_two = [E_R1, E_R2, E_UNDETERMINED, E_OLD]
+    assert samples_and_paths(client) == (of_one, [H_R1, H_R2])
+    assert samples_and_paths(client, flag="hidden") == (of_two, files_of_two)
+    assert samples_and_paths(client, flag="all") == (of_two + of_one, [*files_of_two, H_R1, H_R2])
+    assert samples_and_paths(client, flag="bad") == ([], [])
+    assert samples_and_paths(client, q="h-2211") == (["H-2211"], [H_R1, H_R2])
+    assert samples_and_paths(client, about="run_two") == ([], [])
+    assert samples_and_paths(client, about="run_two", flag="all") == (of_two, files_of_two)
+
+
+def test_one_run_one_sample_and_what_a_path_names_are_shown_though_they_are_hidden(client, hidden):
+    of_run = (["h-2211", "E-7"], [E_R1, E_R2, E_UNDETERMINED, E_OLD])
+    assert samples_and_paths(client, run=hidden.pk) == of_run
+    assert samples_and_paths(client, about="/archive/exome/run_two/") == of_run
+    sample = hidden.samples.get(sample_id="h-2211")
+    for query, paths in (
+        ({"sample": sample.pk}, [E_R1, E_R2, E_OLD]),
+        ({"q": "/archive/exome/run_two/old"}, [E_OLD]),
+        ({"q": "/archive/exome/"}, of_run[1]),
+        ({"q": "0_fastq/h-2211_S1_L001_R1_001.fastq.gz"}, [H_R1, E_R1]),
+    ):
+        assert [row["path"] for row in exported(client, "/files/export.csv", **query)] == paths, query
+    page = page_of(client, "/files/", sample=sample.pk)
+    assert 'href="/samples/?q=h-2211&amp;flag=all"' in page  # the way back finds it too
+
+
+def test_a_list_that_is_empty_without_hidden_runs_leads_to_them(client, hidden):
+    page = page_of(client, "/samples/", project="exome", rows_after="x")
+    assert 'href="?project=exome&amp;flag=all">Look in hidden runs too</a>' in page
+    assert sample_ids(page_of(client, "/samples/?project=exome&flag=all")) == ["h-2211", "E-7"]
+    assert "Look in hidden" not in page_of(client, "/samples/?project=nothing&flag=all")
+
+
+def test_files_of_these_samples_are_those_of_what_the_samples_are_narrowed_to(client, lab):
+    page = page_of(client, "/samples/", q="h-22", group="haem", kind="sample", flag="all", sort="sample_id")
+    assert 'href="/files/?q=h-22&amp;group=haem&amp;flag=all"' in page
+
+
+@pytest.mark.parametrize("query", [{}, {"q": "h"}, {"sort": "run"}, {"flag": "all", "before": "2026-11-30"}])
+def test_it_makes_no_difference_how_many_runs_are_asked_for_or_hidden(client, hidden, monkeypatch, query):
+    few = samples_and_paths(client, **query)
+    monkeypatch.setattr(run_filters, "MOST_NAMED", 0)
+    assert samples_and_paths(client, **query) == few
+    assert few[0]
+
+
+def test_where_no_run_is_hidden_nothing_is_asked_of_a_row(client, lab):
+    with CaptureQueriesContext(connection) as queries:
+        client.get("/files/")
+    assert not [one["sql"] for one in queries if "NOT IN" in one["sql"] or "IN ()" in one["sql"]]
+    assert not [one["sql"] for one in queries if re.search(r"NOT \(.{0,60}run_id", one["sql"])]
+
+
+@pytest.mark.parametrize("name", ["runs", "samples", "files"])
+def test_the_known_project_codes_are_offered(client, lab, name, monkeypatch):
+    add_sample(lab["one"], "X", project="")
+    page = page_of(client, f"/{name}/")
+    offered = re.search(r'<input[^>]* list="(\w+)"[^>]*><datalist id="\1">(.*?)</datalist>', page).group(2)
+    assert re.findall('value="([^"]*)"', offered) == ["EXOME", "HAEM", "TRIO"]
+    monkeypatch.setattr(projects, "MOST_OFFERED", 2)
+    assert re.findall("<datalist.*?</datalist>", page_of(client, f"/{name}/")) == [
+        '<datalist id="known_codes"><option value="EXOME"><option value="HAEM"></datalist>'
+    ]
+
+
+def test_a_code_that_is_written_in_two_ways_finds_both(client, lab):
+    add_sample(lab["one"], "H-1", project="Exome")
+    assert sample_ids(page_of(client, "/samples/", project="EXOME")) == ["h-2211", "E-7", "H-1"]
 
 
 # --- Experiments and sequencers ------------------------------------------------------------------------
@@ -267,6 +377,8 @@ def test_sequencers_tell_since_when_they_are_silent(client):
         ({"state": "look"}, ["run_one"]),
         ({"project": "TRIO"}, ["run_one"]),
         ({"project": "EXOME"}, ["run_two"]),
+        ({"project": "eXoMe"}, ["run_two"]),
+        ({"project": "EXO"}, []),
         ({"q": "/archive/exome/"}, ["run_two"]),
         ({"q": "/archive/haem/run_one/0_fastq/x.fastq.gz"}, ["run_one"]),
         ({"sort": "date"}, ["run_one", "run_two"]),

@@ -142,14 +142,15 @@ def test_more_than_ten_hits_lead_to_the_list_of_all(client):
     page = answer(client, "M02027").content.decode()
     assert page.count('<li><div><a href="/runs/') == 10 + 1  # the sequencer is the last
     assert 'href="/runs/?q=M02027&amp;flag=all"' in page
-    assert 'href="/samples/?q=H-0"' in answer(client, "H-0").content.decode()
+    assert 'href="/samples/?q=H-0&amp;flag=all"' in answer(client, "H-0").content.decode()
 
 
 def test_the_list_of_all_that_fit_finds_the_same(client, run):
     add_run(samples=2, name="261121_M02027_0044_000000000-A69NB")
     assert text_of(client.get("/runs/", {"q": "A69N", "flag": "all"})).count("A69N") >= 2
+    SequencingRun.objects.filter(pk=run.pk).update(is_hidden=True)
     for typed in ("H-000", "h-0001"):
-        listed = text_of(client.get("/samples/", {"q": typed}))
+        listed = text_of(client.get("/samples/", {"q": typed, "flag": "all"}))
         assert all(sample.sample_id in listed for sample in find(typed).samples)
 
 
