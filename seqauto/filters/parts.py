@@ -18,7 +18,7 @@ SELECT = {"class": "form-select form-select-sm"}
 MOST_CHARACTERS = 1000
 
 #: What an address has besides filters: how the list is shown, and which place of it.
-SHOWN_HOW = ("sort", "columns")
+SORT, COLUMNS = "sort", "columns"
 PLACES = ("page", "older", "rows_after", "rows_before")
 
 
@@ -50,9 +50,16 @@ class Chips(filters.FilterSet):
         """The query string of the whole list, shown and sorted as now."""
         return self._without(*self.form.fields).urlencode()
 
-    def shown_how(self) -> list[tuple[str, str]]:
-        """What a form of filters sends along, so that the list stays as it is shown."""
-        return [(name, self.data[name]) for name in SHOWN_HOW if self.is_bound and self.data.get(name)]
+    def sort(self) -> str:
+        """How the address asks to sort; a form of filters sends it along, so that the list stays as it is."""
+        return self._asked(SORT)
+
+    def columns(self) -> str:
+        """Which columns the address asks for; sent along likewise."""
+        return self._asked(COLUMNS)
+
+    def _asked(self, name: str) -> str:
+        return str(self.data.get(name, "")) if self.is_bound else ""
 
     def _picked(self) -> list[str]:
         return [name for name, field in self.form.fields.items() if field.widget.is_hidden]

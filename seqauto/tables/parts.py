@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from math import ceil
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import django_tables2 as tables
-from django.core.paginator import InvalidPage
+from django.core.paginator import EmptyPage
 from django.db.models import Expression, Model, QuerySet
 from django.http import HttpRequest
 from django_tables2.data import TableListData, TableQuerysetData
@@ -14,6 +15,7 @@ from django_tables2.data import TableListData, TableQuerysetData
 from seqauto.templatetags import looks
 
 ROWS_READ_AT_ONCE = 2000
+MOST_PAGES = 1_000_000
 
 
 class Made(NamedTuple):
@@ -75,6 +77,15 @@ class Plain(tables.Table):
         attributes = [(column.name, column.attrs["td"].as_html()) for column in self.columns]
         for row in self.paginated_rows:
             yield [(html, row.get_cell(name)) for name, html in attributes]
+
+    def sorts(self) -> list[tuple[str, str]]:
+        """What `sort` in the address can be, and in words, for where the headings do not show."""
+        return [
+            (f"{sign}{column.name}", f"{column.header}, {way}")
+            for column in self.columns
+            if column.orderable
+            for sign, way in (("", "ascending"), ("-", "descending"))
+        ]
 
     @classmethod
     def choosable(cls) -> dict[str, str]:
@@ -146,12 +157,15 @@ def in_order(pks: Sequence[int], rows: Iterable[Model]) -> list[Model]:
 
 
 def show_page(table: tables.Table, request: HttpRequest, rows: int) -> None:
-    """Sort the table as the address asks, and keep the rows of the page that it asks for."""
+    """Sort the table as the address asks, and keep the rows of the page that it asks for.
+
+    Behind the last page stands the last one; only then are all rows counted.
+    """
     sort_as_asked(table, request)
     try:
         table.paginate(tables.LazyPaginator, rows, _page_in(request))
-    except InvalidPage:
-        table.page = table.paginator.page(1)
+    except EmptyPage:
+        table.page = table.paginator.page(max(1, ceil(len(table.data) / rows)))
 
 
 def sort_as_asked(table: tables.Table, request: HttpRequest) -> None:
@@ -160,6 +174,6 @@ def sort_as_asked(table: tables.Table, request: HttpRequest) -> None:
 
 
 def _page_in(request: HttpRequest) -> int:
-    """Its number; the first for what is no number, or a larger one than any database skips to."""
+    """Its number, as far as databases skip; the first for what is no number."""
     text = request.GET.get("page", "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 1
+    return max(1, min(int(text[:9]), MOST_PAGES)) if text.isascii() and text.isdecimal() else 1

@@ -1,5 +1,6 @@
 """The tables of runs, of the experiments they belong to, and of sequencers."""
 
+from datetime import date
 from typing import Any
 
 from django.db.models import F, QuerySet
@@ -182,6 +183,7 @@ class ExperimentTable(LastRunTable):
     name = Column(verbose_name="Experiment", attrs={"td": {"class": "run"}}, values={"experiment": "name"})
 
     caption = "Experiments"
+    usual = ("name", "last", "runs")
 
     class Meta(LastRunTable.Meta):
         sequence = ("name", "...")
@@ -202,6 +204,10 @@ class ExperimentTable(LastRunTable):
         return _with_state(link, value)
 
 
+def _days_since(day: date | None) -> int | None:
+    return None if day is None else max(0, (timezone.localdate() - day).days)
+
+
 #: A sequencer without a run for so many days is silent enough to ask why.
 SILENT_DAYS = 30
 
@@ -214,9 +220,11 @@ class SequencerTable(LastRunTable):
         verbose_name="Silent for",
         empty_values=(),
         attrs={"td": {"data-label": "Silent for"}},
+        values={"days silent": Made("last_date", _days_since)},
     )
 
     caption = "Sequencers"
+    usual = ("serial", "model", "last", "silent", "runs")
 
     class Meta(LastRunTable.Meta):
         sequence = ("serial", "model", "last", "silent", "runs")
@@ -237,8 +245,7 @@ class SequencerTable(LastRunTable):
         return looks.printable(value)
 
     def render_silent(self, value: Any) -> str:
-        if value is None:
+        if (days := _days_since(value)) is None:
             return looks.sign("idle", "no run yet")
-        days = max(0, (timezone.localdate() - value).days)
         words = looks.plural(days, "day")
         return looks.sign("warn", words) if days >= SILENT_DAYS else words

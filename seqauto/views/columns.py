@@ -8,9 +8,15 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from seqauto.tables import FileTable, Plain, RunTable, SampleTable
+from seqauto.tables import ExperimentTable, FileTable, Plain, RunTable, SampleTable, SequencerTable
 
-LISTS: dict[str, type[Plain]] = {"runs": RunTable, "samples": SampleTable, "files": FileTable}
+LISTS: dict[str, type[Plain]] = {
+    "runs": RunTable,
+    "samples": SampleTable,
+    "files": FileTable,
+    "experiments": ExperimentTable,
+    "sequencers": SequencerTable,
+}
 A_YEAR = 365 * 24 * 3600
 
 

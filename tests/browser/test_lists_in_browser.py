@@ -58,6 +58,35 @@ def test_columns_are_chosen_by_keyboard_and_stay(open_page, log_in, run):
     assert page.locator("th:has-text('Flow cell')").count() == 1
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_on_a_phone_a_field_sorts_where_the_headings_are_folded_away(open_page, log_in, run, scripts):
+    page = open_page(width=390, java_script_enabled=scripts)
+    add_run(name="zebra", group="zebrafish")
+    log_in(page)
+    page.goto("/runs/?group=&columns=name.group")
+    if scripts:
+        page.click("button:has-text('Filter or sort')")
+    page.select_option("#id_sort", label="Group, descending")
+    page.click("#filter button:has-text('Filter')")
+    page.wait_for_url("**/runs/?*sort=-group*")
+    assert page.url.count("sort=") == 1
+    assert "columns=name.group" in page.url
+    assert page.locator("td.run").first.inner_text().startswith("zebra")
+
+
+def test_where_headings_sort_the_form_keeps_how_the_list_is_sorted(open_page, log_in, run):
+    page = open_page()
+    log_in(page)
+    page.goto("/runs/")
+    page.click("th a:has-text('Group')")
+    assert not page.is_visible("#id_sort")
+    page.fill("#id_q", run.name)
+    page.press("#id_q", "Enter")
+    page.wait_for_url(f"**/runs/?q={run.name}&sort=group")
+    page.click("th a:has-text('Group')")
+    page.wait_for_url(f"**/runs/?q={run.name}&sort=-group")
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("address", ["/runs/", "/samples/", "/files/", "/experiments/", "/sequencers/"])
 def test_on_a_phone_the_page_itself_does_not_scroll_sideways(open_page, log_in, run, address, dark):

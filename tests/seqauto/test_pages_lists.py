@@ -513,10 +513,26 @@ def test_a_long_file_is_read_part_by_part_without_gap_or_repeat(client, monkeypa
     assert {path.rpartition("/0_fastq/")[0] for path in paths} == {run.path for run in runs}
 
 
-@pytest.mark.parametrize("page", ["3", "999999", "9" * 30, "-1", "x"])
-def test_a_page_of_runs_that_is_not_there_is_the_first_one(client, page):
+@pytest.mark.parametrize("page", ["3", "999999", "9" * 30])
+def test_behind_the_last_page_of_runs_stands_the_last_one(client, page):
+    for number in range(26):
+        add_run(name=f"run_{number:02d}", date=date(2026, 11, 1) + timedelta(days=number))
+    shown = page_of(client, "/runs/", page=page, per_page="100000")
+    assert re.findall(r">(run_\d+)<", shown) == ["run_00"]
+    assert "page 2" in words_of(shown)
+    assert (link(shown, "prev") is None, link(shown, "next")) == (False, None)
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "1.5"])
+def test_what_is_no_page_of_runs_is_the_first_one(client, page):
     run = add_run()
     assert run.name in page_of(client, "/runs/", page=page, per_page="100000")
+
+
+@pytest.mark.parametrize("name", ["runs", "experiments", "sequencers"])
+def test_of_no_rows_every_page_is_the_first_and_empty(client, name):
+    Sequencer.objects.all().delete()
+    assert "is known yet" in page_of(client, f"/{name}/", page="7")
 
 
 def test_nobody_can_ask_for_more_rows_a_page(client):
@@ -590,13 +606,27 @@ def test_whoever_chooses_columns_is_led_nowhere_else(client):
     assert response.headers["Location"].startswith("/runs/?")
 
 
-@pytest.mark.parametrize("name", ["runs", "samples", "files"])
+@pytest.mark.parametrize("name", LISTS)
 def test_every_column_can_be_shown_and_exported(client, lab, name):
     page = page_of(client, f"/{name}/")
     every = re.findall(r'name="column" value="(\w+)"', page)
     shown = page_of(client, f"/{name}/", columns=".".join(every))
     assert len(headings(shown)) == len(every) + 1
     assert exported(client, f"/{name}/export.csv", columns=".".join(every))
+
+
+def test_columns_of_sequencers_and_experiments_are_chosen_as_those_of_runs(client, lab):
+    response = choose(client, list="sequencers", column=["silent"], query="q=NB501009")
+    assert response.headers["Location"] == "/sequencers/?q=NB501009&columns=serial.silent"
+    assert headings(page_of(client, "/sequencers/")) == ["Sequencer", "Silent for"]
+    days = (timezone.localdate() - date(2026, 11, 5)).days
+    assert exported(client, "/sequencers/export.csv", q="NB501009") == [
+        {"sequencer": "NB501009", "days silent": str(max(0, days))}
+    ]
+    page = page_of(client, "/experiments/", columns="name.runs")
+    assert headings(page) == ["Experiment", "Runs"]
+    assert 'href="/experiments/export.csv?columns=name.runs"' in page
+    assert list(exported(client, "/experiments/export.csv", columns="name.runs")[0]) == ["experiment", "runs"]
 
 
 # --- What holds for every list -------------------------------------------------------------------------
@@ -684,6 +714,26 @@ def test_all_filters_can_be_cleared_at_once_and_the_list_stays_as_it_is_sorted(c
     assert chips == ["state=missing&sort=-sample&columns=path.run", "q=h&sort=-sample&columns=path.run"]
     assert 'href="?sort=-sample&amp;columns=path.run">clear all</a>' in page
     assert '<input type="hidden" name="columns" value="path.run">' in page
+
+
+SORT_FIELD = re.compile(r'<select[^>]* name="sort"[^>]*>(.*?)</select>')
+
+
+@pytest.mark.parametrize("name", [*LISTS, "messages"])
+def test_where_no_headings_show_one_field_sorts_by_what_they_would(client, lab, name):
+    page = page_of(client, f"/{name}/")
+    offered = re.findall('<option value="([^"]*)"( selected)?>', SORT_FIELD.search(page).group(1))
+    headings = [sort.removeprefix("-") for sort in re.findall(r'<a href="\?sort=([^"]*)">', page)]
+    assert headings
+    assert offered == [("", ""), *((f"{way}{name}", "") for name in headings for way in ("", "-"))]
+
+
+def test_the_form_sends_along_once_how_the_list_is_sorted(client, lab):
+    page = page_of(client, "/files/", sort="run", state="missing")
+    assert re.findall(r'<option value="([^"]*)" selected', SORT_FIELD.search(page).group(1)) == ["run"]
+    assert page.count('name="sort"') == 1
+    unknown = SORT_FIELD.search(page_of(client, "/files/", sort="nonsense")).group(1)
+    assert " selected" not in unknown
 
 
 def test_the_menu_leads_to_every_list(client):
