@@ -527,7 +527,7 @@ def _write_records(runs: int, now: datetime) -> None:
 
 def _audit_rows(runs: int, now: datetime) -> Rows:
     """Five changes a run, the oldest first."""
-    actions = ("delivery.retry", "run.flags", "run.rescan", "removal.propose", "removal.remove")
+    actions = ("delivery.retried", "run.flags_set", "run.rescan_asked", "removal.proposed", "removal.removed")
     for number in range(1, runs + 1):
         run = Run(number, runs, now)
         for place, action in enumerate(actions):

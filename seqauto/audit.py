@@ -36,7 +36,7 @@ def record(
     after: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> None:
-    """Add an entry: an action such as "delivery.retry", by a person (`user`) or a `rule` that acts alone."""
+    """Add an entry: an action that was done, such as "delivery.retried", by a person (`user`) or a `rule`."""
     if not connection.in_atomic_block:
         raise RuntimeError(f"{action}: the audit is written in the transaction that it tells of.")
     AuditEntry.objects.create(

@@ -195,7 +195,7 @@ def propose(one: Candidate, rules: CleanUpRules, by: By) -> Removal:
                 evidence=evidence_of(one.gates),
                 proposed_by=name_of(by),
             )
-            record("removal.propose", removal, by, {}, {"state": state, "bytes": one.bytes})
+            record("removal.proposed", removal, by, {}, {"state": state, "bytes": one.bytes})
     except IntegrityError:
         raise CleanUpRefused(f"The removal of {one.path} is under way already.") from None
     return removal
@@ -251,7 +251,7 @@ def go_on(removal: Removal, by: By, reason: str = "") -> None:
     else:
         state = RemovalState.APPROVED if removal.approved_by else RemovalState.PROPOSED
     turn(
-        removal, (RemovalState.STOPPED,), state, by, reason, action="removal.go_on", also=allowed,
+        removal, (RemovalState.STOPPED,), state, by, reason, action="removal.let_go_on", also=allowed,
         error="", remedy="", rule={**removal.rule, **allowed},
     )  # fmt: skip
 

@@ -68,7 +68,7 @@ def _standing(delivery: Delivery) -> dict[str, Any]:
 
 def retry(delivery: Delivery, user: User | None, reason: str = "") -> None:
     """Let the failed step begin again."""
-    with _decision("retry", delivery, user, reason):
+    with _decision("retried", delivery, user, reason):
         step = _failed_step(delivery)
         if step.kind == StepKind.BACK_UP and delivery.gone_at:
             # Waiting for ever, the step would hide what is wrong with the only copy, and end its proofs.
@@ -84,7 +84,7 @@ def retry(delivery: Delivery, user: User | None, reason: str = "") -> None:
 def override(delivery: Delivery, user: User | None, codes: Sequence[str], reason: str) -> None:
     """Let the failed step begin again and pass over the errors of these codes."""
     reason = _needed(reason)
-    with _decision("override", delivery, user, reason):
+    with _decision("overridden", delivery, user, reason):
         step = _failed_step(delivery)
         allowed = overridable_codes(step)
         if not codes or set(codes) - set(allowed):
@@ -112,7 +112,7 @@ def release(delivery: Delivery, user: User | None, reason: str = "") -> None:
 
 
 def _set_held(delivery: Delivery, user: User | None, is_held: bool, text: str, reason: str) -> None:
-    with _decision("hold" if is_held else "release", delivery, user, reason):
+    with _decision("held" if is_held else "released", delivery, user, reason):
         if not Delivery.objects.filter(pk=delivery.pk, is_held=not is_held).update(is_held=is_held):
             raise DecisionRefused("It is on hold already." if is_held else "It is not on hold.")
         if is_held:
@@ -127,7 +127,7 @@ def deliver_now(delivery: Delivery, user: User | None, reason: str) -> None:
     reason = _needed(reason)
     if not can_be_forced(delivery):
         raise DecisionRefused(f"{delivery.name} cannot be begun by hand: {delivery.get_state_display()}.")
-    with _decision("deliver_now", delivery, user, reason):
+    with _decision("begun_by_hand", delivery, user, reason):
         delivery.is_forced, delivery.state = True, DeliveryState.SETTLING
         delivery.reason, delivery.remedy = "Begun by hand. Its files must look the same twice.", ""
         delivery.save(update_fields=["is_forced", "state", "reason", "remedy"])
@@ -149,7 +149,7 @@ def convert_again(delivery: Delivery, user: User | None, reason: str) -> None:
     reason = _needed(reason)
     if delivery.gone_at:
         raise DecisionRefused(f"The folder of {delivery.name} is no longer there.", "Put it back first.")
-    with _decision("convert_again", delivery, user, reason):
+    with _decision("conversion_asked", delivery, user, reason):
         steps = list(delivery.steps.all())
         if not can_be_converted_again(steps):
             raise DecisionRefused(

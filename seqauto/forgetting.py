@@ -38,7 +38,7 @@ def forget(run: SequencingRun, user: User, reason: str) -> None:
         known = SequencingRun.objects.select_for_update().filter(pk=run.pk).first()
         if known is None:
             raise ForgetRefused("It is deleted already.")
-        record("run.delete", known, user=user, before=_facts(known), after={"known": False}, reason=reason)
+        record("run.deleted", known, user=user, before=_facts(known), after={"known": False}, reason=reason)
         # In this order one statement removes each kind, however many rows: nothing points to them any more.
         known.files.all().delete()
         known.samples.all().delete()

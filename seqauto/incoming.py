@@ -235,7 +235,7 @@ def _record_run(path: str, root: str, reading: RunReading) -> Delivery:
             delivery, _is_new = Delivery.objects.get_or_create(path=path)
             what, action = f"Found in {root}", ""
         else:
-            what, action = "The folder is back", "delivery.back"
+            what, action = "The folder is back", "delivery.returned"
         before = {"path": delivery.path, "state": delivery.state}
         delivery.path, delivery.root, delivery.name = path, root, os.path.basename(path)
         note(delivery, what)
@@ -274,7 +274,9 @@ def _take_identity(delivery: Delivery, reading: RunReading) -> bool:
         set_state(delivery, DeliveryState.CONFLICT, why, _ONE_RUN_ONE_FOLDER)
         if before["state"] != delivery.state:
             after = {"state": delivery.state}
-            audit.record("delivery.conflict", delivery, rule=WATCHER, before=before, after=after, reason=why)
+            audit.record(
+                "delivery.conflict_found", delivery, rule=WATCHER, before=before, after=after, reason=why
+            )
     return False
 
 

@@ -297,7 +297,7 @@ def _tell_difference(step: DeliveryStep, proof: Proof, count: int) -> None:
     step.save(update_fields=["state", "code", "error", "remedy", "problems", "traceback"])
     note(step.delivery, step.error, step=step.kind)
     audit.record(
-        "proof.differs",
+        "proof.found_different",
         step.delivery,
         rule=RULE,
         before=before,
@@ -332,7 +332,7 @@ def _take_back(step: DeliveryStep) -> None:
     step.save(update_fields=["state", "code", "error", "remedy", "problems"])
     note(delivery, f"{step.get_kind_display()}: proven equal again", step=step.kind)
     audit.record(
-        "proof.equal_again", delivery, rule=RULE, before={"error": said}, after={"state": step.state}
+        "proof.found_equal", delivery, rule=RULE, before={"error": said}, after={"state": step.state}
     )
     refresh_state(delivery)
     if delivery.gone_at and delivery.state == DeliveryState.WAITING:  # its other steps never ended

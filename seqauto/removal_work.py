@@ -279,7 +279,7 @@ def _begin_to_remove(removal: Removal, rules: CleanUpRules, stone: Tombstone, by
             "evidence": evidence_of(judged),
             "error": "",
         }
-        turn(removal, IN_QUARANTINE, RemovalState.REMOVING, by, "", **values)
+        turn(removal, IN_QUARANTINE, RemovalState.REMOVING, by, "", action="removal.begun", **values)
     return seen.digest
 
 

@@ -346,7 +346,7 @@ def create_scan(
         )
         asked = {"slot": slot, "reused_scan": reused_scan and reused_scan.pk, **scan.options}
         record(
-            "scan.start",
+            "scan.started",
             scan,
             user=user,
             rule="" if user else command_line() if source == ScanSource.COMMAND_LINE else source.label,

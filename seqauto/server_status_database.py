@@ -108,7 +108,9 @@ def end_query(pid: int, started: datetime, user: AbstractBaseUser, reason: str) 
             raise QueryProblem(ENDED_ALREADY)
         told = {"state": query.state, "account": query.usename, "query": query.text}
         # First: were the audit to fail, nothing may be cancelled.
-        audit.record("query.end", query, user=user, before=told, after={"state": "cancelled"}, reason=reason)
+        audit.record(
+            "query.ended", query, user=user, before=told, after={"state": "cancelled"}, reason=reason
+        )
         if not _cancel(pid, started):
             raise QueryProblem(ENDED_ALREADY)
 

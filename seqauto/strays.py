@@ -35,7 +35,7 @@ from .removal_rows import By, name_of
 
 log = logging.getLogger(__name__)
 
-TOLD = "quarantine.strays"
+TOLD = "quarantine.strays_told"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('user_id', models.BigIntegerField(db_index=True, null=True)),
                 ('who', models.CharField(help_text="A person's name, or the rule that acted by itself.", max_length=150)),
                 ('is_person', models.BooleanField()),
-                ('action', models.CharField(db_index=True, help_text='Such as delivery.retry.', max_length=60)),
+                ('action', models.CharField(db_index=True, help_text='Such as delivery.retried.', max_length=60)),
                 ('kind', models.CharField(help_text='Of what was changed: delivery, run, scan, removal.', max_length=40)),
                 ('key', models.BigIntegerField(help_text='Its primary key.', null=True)),
                 ('name', models.CharField(db_index=True, help_text='Its name at that time.', max_length=255)),

@@ -19,7 +19,7 @@ def copy_what_people_did(apps, _schema_editor):
             user_id=entry.user_id,
             who=entry.user.username,
             is_person=True,
-            action='run.rescan' if entry.change_message == 'Asked for a rescan.' else 'run.flags',
+            action='run.rescan_asked' if entry.change_message == 'Asked for a rescan.' else 'run.flags_set',
             kind='sequencingrun',
             key=int(entry.object_id),
             name=entry.object_repr,

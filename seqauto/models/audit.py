@@ -27,7 +27,7 @@ class AuditEntry(models.Model):
     user_id = models.BigIntegerField(null=True, db_index=True)
     who = models.CharField(max_length=150, help_text="A person's name, or the rule that acted by itself.")
     is_person = models.BooleanField()
-    action = models.CharField(max_length=60, db_index=True, help_text="Such as delivery.retry.")
+    action = models.CharField(max_length=60, db_index=True, help_text="Such as delivery.retried.")
     kind = models.CharField(max_length=40, help_text="Of what was changed: delivery, run, scan, removal.")
     key = models.BigIntegerField(null=True, help_text="Its primary key.")
     name = models.CharField(max_length=255, db_index=True, help_text="Its name at that time.")

@@ -81,7 +81,7 @@ def _hand_over(
         submission.submitted_at, submission.receipt = timezone.now(), receipt
         submission.save(update_fields=["submitted_at", "receipt"])
         record(
-            "delivery.submit",
+            "delivery.submitted",
             work.delivery,
             rule="after upload",
             after={name: value for name, value in _told(submission).items() if name != "submitted_at"},

@@ -20,6 +20,8 @@ class ChangePassword(PasswordChangeView):
         user = form.user
         with transaction.atomic():
             response = super().form_valid(form)
-            record("user.password", user, user=user, before={"changed": False}, after={"changed": True})
+            record(
+                "user.password_changed", user, user=user, before={"changed": False}, after={"changed": True}
+            )
         messages.success(self.request, "Your password is changed.")
         return response

@@ -78,7 +78,7 @@ def run_flags(request: PageRequest, pk: int) -> HttpResponse:
             # Only the flags: a scan may write the run's other fields at this moment.
             run.save(update_fields=[*changed, "updated_at"])
             record(
-                "run.flags",
+                "run.flags_set",
                 run,
                 user=request.user,
                 before={FLAGS[name][1]: form.initial[name] for name in changed},
@@ -109,7 +109,7 @@ def run_rescan(request: PageRequest, pk: int) -> HttpResponse:
         was_asked_for = not run.fingerprint
         story.request_rescan(run)
         record(
-            "run.rescan",
+            "run.rescan_asked",
             run,
             user=request.user,
             before={"read anew by the next scan": was_asked_for},

@@ -147,7 +147,9 @@ def _flag(request: PageRequest, run: SequencingRun, flag: str, is_set: bool, why
     word = FLAGS[flag][1]
     setattr(run, flag, is_set)
     run.save(update_fields=[flag, "updated_at"])
-    record("run.flags", run, user=request.user, before={word: not is_set}, after={word: is_set}, reason=why)
+    record(
+        "run.flags_set", run, user=request.user, before={word: not is_set}, after={word: is_set}, reason=why
+    )
 
 
 def _tell_flagged(request: HttpRequest, chosen: int, changed: int, flag: str, is_set: bool) -> None:
@@ -183,7 +185,7 @@ def runs_rescan(request: PageRequest) -> HttpResponse:
 def _mark_for_rescan(request: PageRequest, run: SequencingRun) -> None:
     before, after = {"read anew by the next scan": not run.fingerprint}, {"read anew by the next scan": True}
     story.request_rescan(run)
-    record("run.rescan", run, user=request.user, before=before, after=after)
+    record("run.rescan_asked", run, user=request.user, before=before, after=after)
 
 
 def _tell_marked(request: HttpRequest, chosen: int, marked: int) -> None:

@@ -250,7 +250,7 @@ def rows(settings, tmp_path):
     ClockedSchedule.objects.create(clocked_time="2026-11-21T06:00Z")
     PeriodicTask.objects.create(name="task", task="task", interval=every_hour)
     AuditEntry.objects.create(
-        who="anna", is_person=True, action="scan.start", kind="scan", name="SeqAuto Run 1"
+        who="anna", is_person=True, action="scan.started", kind="scan", name="SeqAuto Run 1"
     )
     folder = tmp_path / f"scan_{scan.pk}"
     folder.mkdir()

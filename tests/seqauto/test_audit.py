@@ -127,29 +127,31 @@ def scan_with_lists() -> Scan:
 WHY = {"reason": "The clinic asked"}
 CHOSEN = {"run": "4711"}
 CHANGES = {
-    "start_scan": Change(lambda: None, ["scan.start"]),
-    "scan_again": Change(scan_with_lists, ["scan.start"]),
-    "run_flags": Change(add_run, ["run.flags"], {"is_bad": "on", "why": "Overclustered"}),
-    "run_rescan": Change(lambda: add_run(fingerprint="f"), ["run.rescan", "scan.start"]),
-    "run_delete": Change(lambda: add_run(samples=2), ["run.delete"], WHY | {"is_sure": "on"}),
-    "runs_flag": Change(run_to_choose, ["run.flags"], CHOSEN | {"what": "is_bad", "why": "Overclustered"}),
-    "runs_rescan": Change(run_to_choose, ["run.rescan", "scan.start"], CHOSEN),
-    "delivery_retry": Change(failed_delivery, ["delivery.retry"], WHY),
-    "delivery_override": Change(failed_delivery, ["delivery.override"], WHY | {"code": "duplicate_index"}),
-    "delivery_hold": Change(lambda: add_delivery(DeliveryState.DELIVERING), ["delivery.hold"], WHY),
+    "start_scan": Change(lambda: None, ["scan.started"]),
+    "scan_again": Change(scan_with_lists, ["scan.started"]),
+    "run_flags": Change(add_run, ["run.flags_set"], {"is_bad": "on", "why": "Overclustered"}),
+    "run_rescan": Change(lambda: add_run(fingerprint="f"), ["run.rescan_asked", "scan.started"]),
+    "run_delete": Change(lambda: add_run(samples=2), ["run.deleted"], WHY | {"is_sure": "on"}),
+    "runs_flag": Change(
+        run_to_choose, ["run.flags_set"], CHOSEN | {"what": "is_bad", "why": "Overclustered"}
+    ),
+    "runs_rescan": Change(run_to_choose, ["run.rescan_asked", "scan.started"], CHOSEN),
+    "delivery_retry": Change(failed_delivery, ["delivery.retried"], WHY),
+    "delivery_override": Change(failed_delivery, ["delivery.overridden"], WHY | {"code": "duplicate_index"}),
+    "delivery_hold": Change(lambda: add_delivery(DeliveryState.DELIVERING), ["delivery.held"], WHY),
     "delivery_release": Change(
-        lambda: add_delivery(DeliveryState.HELD, is_held=True), ["delivery.release"], WHY
+        lambda: add_delivery(DeliveryState.HELD, is_held=True), ["delivery.released"], WHY
     ),
     "delivery_deliver_now": Change(
-        lambda: add_delivery(DeliveryState.STALLED), ["delivery.deliver_now"], WHY
+        lambda: add_delivery(DeliveryState.STALLED), ["delivery.begun_by_hand"], WHY
     ),
-    "delivery_convert_again": Change(add_delivery, ["delivery.convert_again"], WHY),
-    "clean_up_hold": Change(run_to_hold, ["hold.place"], WHY | {"run": "to_hold"}),
-    "clean_up_release": Change(add_hold, ["hold.release"], WHY),
-    "clean_up_propose": Change(add_delivery, ["removal.propose"], {"target": "source"}),
+    "delivery_convert_again": Change(add_delivery, ["delivery.conversion_asked"], WHY),
+    "clean_up_hold": Change(run_to_hold, ["hold.placed"], WHY | {"run": "to_hold"}),
+    "clean_up_release": Change(add_hold, ["hold.released"], WHY),
+    "clean_up_propose": Change(add_delivery, ["removal.proposed"], {"target": "source"}),
     "clean_up_approve": Change(add_removal("proposed"), ["removal.approved"], WHY),
     "clean_up_withdraw": Change(add_removal("proposed"), ["removal.put_back"], WHY),
-    "clean_up_go_on": Change(add_removal("stopped"), ["removal.go_on"], WHY),
+    "clean_up_go_on": Change(add_removal("stopped"), ["removal.let_go_on"], WHY),
 }
 
 
@@ -245,7 +247,7 @@ def test_promise_54_a_change_that_is_rolled_back_leaves_no_entry(superuser, monk
 
 def test_an_entry_outside_of_a_transaction_is_refused(transactional_db):
     with pytest.raises(RuntimeError, match="written in the transaction"):
-        audit.record("scan.start", add_scan(), rule="schedule")
+        audit.record("scan.started", add_scan(), rule="schedule")
 
 
 def test_a_decision_tells_what_it_changed_and_nothing_else(client, superuser):
@@ -290,13 +292,13 @@ def test_a_slot_that_has_its_scan_is_noted_once(monkeypatch):
     monkeypatch.setattr(scan_run_jobs.schedule, "latest_slot", lambda now: "2026-11-22 06:00 UTC")
     for _ in range(2):
         scan_run_jobs._scan_of_latest_slot()
-    assert actions() == ["scan.start"]
+    assert actions() == ["scan.started"]
 
 
 def test_a_scan_that_waits_already_is_not_asked_for_twice(client, superuser):
     for _ in range(2):
         post(client, "start_scan", None, {})
-    assert actions() == ["scan.start"]
+    assert actions() == ["scan.started"]
 
 
 # --- The admin -----------------------------------------------------------------------------------------
@@ -366,8 +368,8 @@ def test_histories_of_runs_that_stood_in_the_admins_log_go_on_in_the_audit():
         LogEntry.objects.log_actions(anna.pk, [run], CHANGE, text, single_object=True)
     import_module("seqauto.migrations.0005_submissions").copy_what_people_did(apps, None)
     assert [(entry.who, entry.action, entry.reason) for entry in entries()] == [
-        ("anna", "run.rescan", "Asked for a rescan."),
-        ("anna", "run.flags", "bad: no → yes. Overclustered"),
+        ("anna", "run.rescan_asked", "Asked for a rescan."),
+        ("anna", "run.flags_set", "bad: no → yes. Overclustered"),
     ]
     assert {(entry.kind, entry.key, entry.name) for entry in entries()} == {
         ("sequencingrun", run.pk, run.name)
@@ -387,7 +389,7 @@ def test_the_audit_is_only_added_to():
 
 
 def note(ago: timedelta = timedelta(), **fields) -> AuditEntry:
-    values = {"who": "anna", "is_person": True, "action": "delivery.hold", "kind": "delivery", "name": "R1"}
+    values = {"who": "anna", "is_person": True, "action": "delivery.held", "kind": "delivery", "name": "R1"}
     return AuditEntry.objects.create(**values | {"at": timezone.now() - ago} | fields)
 
 
@@ -454,7 +456,7 @@ def test_long_audits_are_read_page_by_page_without_gap_or_repeat(client, auditor
     ("query", "found"),
     [
         ("who=ann", ["by anna"]),
-        ("action=scan.start", ["by schedule"]),
+        ("action=scan.started", ["by schedule"]),
         ("kind=scan", ["by schedule"]),
         ("name=BY", ["by schedule", "by anna"]),
         ("after=2026-11-02", ["by schedule"]),
@@ -467,7 +469,7 @@ def test_long_audits_are_read_page_by_page_without_gap_or_repeat(client, auditor
 def test_the_audit_can_be_narrowed_on_the_page_and_in_the_export_alike(client, auditor, query, found):
     old, new = (timezone.now().replace(year=2026, month=11, day=day, hour=12) for day in (1, 2))
     note(name="by anna", at=old)
-    note(name="by schedule", at=new, who="schedule", is_person=False, action="scan.start", kind="scan")
+    note(name="by schedule", at=new, who="schedule", is_person=False, action="scan.started", kind="scan")
     text = page(client, f"?{query}")
     assert [name for name in ("by schedule", "by anna") if name in text] == found
     assert [row["name"] for row in exported(client, f"?{query}")] == found

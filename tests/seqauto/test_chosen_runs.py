@@ -51,7 +51,8 @@ def test_promise_54_chosen_runs_are_flagged_with_an_entry_each_and_what_was_done
     assert set(SequencingRun.objects.filter(is_bad=True)) == {first, second, already}
     assert not SequencingRun.objects.get(pk=other.pk).is_bad
     assert noted() == [
-        ("run.flags", run.name, {"bad": False}, {"bad": True}, "Overclustered.") for run in (first, second)
+        ("run.flags_set", run.name, {"bad": False}, {"bad": True}, "Overclustered.")
+        for run in (first, second)
     ]
     assert {entry.who for entry in AuditEntry.objects.all()} == {"anna"}
 
@@ -62,7 +63,7 @@ def test_flags_can_be_taken_off_again(client):
     page = flag(client, [run, other], what="-is_hidden", why="Looked at again.")
     assert "1 run no longer flagged hidden; 1 was so already." in words_of(page)
     assert not SequencingRun.objects.filter(is_hidden=True).exists()
-    assert noted() == [("run.flags", run.name, {"hidden": True}, {"hidden": False}, "Looked at again.")]
+    assert noted() == [("run.flags_set", run.name, {"hidden": True}, {"hidden": False}, "Looked at again.")]
 
 
 def test_a_flag_that_all_have_already_is_not_noted_again(client):
@@ -124,7 +125,7 @@ def test_chosen_runs_are_read_anew_by_one_scan(client):
         "", "", "f" * 64,
     ]  # fmt: skip
     assert Scan.objects.get().started_by == user
-    assert [action for action, *_ in noted()] == ["run.rescan", "run.rescan", "scan.start"]
+    assert [action for action, *_ in noted()] == ["run.rescan_asked", "run.rescan_asked", "scan.started"]
 
 
 def test_legacy_runs_alone_start_no_scan(client):

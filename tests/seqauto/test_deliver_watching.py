@@ -640,7 +640,7 @@ def test_what_the_watcher_does_with_a_known_run_stands_in_the_audit(rules, admin
         "delivery.reopened",
         "delivery.moved",
         "delivery.gone",
-        "delivery.back",
+        "delivery.returned",
     ]
     assert {(entry.who, entry.is_person) for entry in entries} == {("watcher", False)}
     assert entries[0].before["overrides"] == ["empty_fastq: A_1"]

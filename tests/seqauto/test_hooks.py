@@ -154,7 +154,7 @@ def test_a_project_with_a_rule_is_submitted_to_batch_once_and_recorded(rules, ba
     assert told["receipt"] == submission.receipt == job["jobId"]
     page = admin_client.get(delivery_of(run).get_absolute_url()).content.decode()
     assert f"Panel to AWS Batch, queue exomes, job {job['jobId']}" in page
-    entry = AuditEntry.objects.get(action="delivery.submit")
+    entry = AuditEntry.objects.get(action="delivery.submitted")
     assert (entry.who, entry.is_person, entry.after["receipt"]) == ("after upload", False, job["jobId"])
 
 
@@ -180,7 +180,7 @@ def test_a_submission_that_was_answered_is_never_sent_again(rules, batch):
     deliver(rules)
     run_again(run, rules)
     assert len(jobs_in(batch)) == Submission.objects.count() == 1
-    assert AuditEntry.objects.filter(action="delivery.submit").count() == 1
+    assert AuditEntry.objects.filter(action="delivery.submitted").count() == 1
 
 
 def test_of_two_workers_that_send_at_once_one_submits(rules, batch, monkeypatch):
@@ -314,7 +314,7 @@ def test_kill_9_between_the_submission_and_its_answer_starts_the_job_once(childr
         assert child.returncode() == 0, child.err
         assert server.calls == ["submitjob", "listjobs"]
     assert state_of(run) == DeliveryState.DELIVERED
-    assert AuditEntry.objects.filter(action="delivery.submit").count() == 1
+    assert AuditEntry.objects.filter(action="delivery.submitted").count() == 1
 
 
 # --- Celery --------------------------------------------------------------------------------------------

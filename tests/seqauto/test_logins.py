@@ -98,7 +98,7 @@ def test_a_person_changes_the_own_password_and_the_audit_says_so(client):
     assert client.get("/runs/").status_code == 200
     assert User.objects.get(username="anna").check_password(OTHER)
     (entry,) = AuditEntry.objects.all()
-    assert (entry.who, entry.action) == ("anna", "user.password")
+    assert (entry.who, entry.action) == ("anna", "user.password_changed")
     assert OTHER not in str(vars(entry))
 
 

@@ -100,7 +100,12 @@ def add_lab(size: int, run: SequencingRun) -> None:
         add_sheet(run)
         add_message(run)
         AuditEntry.objects.create(
-            who="anna", is_person=True, action="run.flags", kind="sequencingrun", key=run.pk, name=run.name
+            who="anna",
+            is_person=True,
+            action="run.flags_set",
+            kind="sequencingrun",
+            key=run.pk,
+            name=run.name,
         )
     grow(run, size)
 

@@ -468,7 +468,7 @@ def test_promise_54_a_change_of_flags_leaves_who_what_when_and_why_in_the_histor
     run.refresh_from_db()
     assert run.is_gold_standard
     assert "Flags saved." in text_of(page)
-    assert noted() == [("run.flags", {"gold standard": False}, {"gold standard": True}, "Reference.")]
+    assert noted() == [("run.flags_set", {"gold standard": False}, {"gold standard": True}, "Reference.")]
     entry = AuditEntry.objects.get(kind="sequencingrun", key=run.pk)
     assert (entry.who, entry.user_id, entry.is_person) == ("head_of_lab", staff.pk, True)
     history = text_of(client.get(f"/runs/{run.pk}/history/"))
@@ -527,7 +527,7 @@ def test_a_flag_that_somebody_else_set_meanwhile_stays_as_it_is(client, staff):
     client.post(f"/runs/{run.pk}/flags/", sent)
     run.refresh_from_db()
     assert (run.is_gold_standard, run.is_bad, run.is_hidden) == (True, True, False)
-    assert noted() == [("run.flags", {"gold standard": False}, {"gold standard": True}, "Reference.")]
+    assert noted() == [("run.flags_set", {"gold standard": False}, {"gold standard": True}, "Reference.")]
 
 
 def test_a_form_that_is_asked_for_its_reason_still_knows_what_it_showed(client, staff):
@@ -548,7 +548,7 @@ def test_a_flag_can_be_taken_off(client, staff):
     client.post(f"/runs/{run.pk}/flags/", sent)
     run.refresh_from_db()
     assert not run.is_bad
-    assert noted() == [("run.flags", {"bad": True}, {"bad": False}, "Looked at again.")]
+    assert noted() == [("run.flags_set", {"bad": True}, {"bad": False}, "Looked at again.")]
 
 
 def test_a_flag_that_stands_so_already_is_not_noted_twice(client, staff):
@@ -582,7 +582,7 @@ def test_rescanning_a_run_makes_the_next_scan_read_it_anew_and_is_noted(client, 
     assert run.fingerprint == ""
     assert Scan.objects.get().started_by == user
     assert "The next scan reads this run anew." in page
-    assert [action for action, *_ in noted()] == ["run.rescan", "scan.start"]
+    assert [action for action, *_ in noted()] == ["run.rescan_asked", "scan.started"]
 
 
 def test_users_without_the_permission_see_no_rescan_button(client):

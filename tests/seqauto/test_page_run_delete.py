@@ -74,7 +74,7 @@ def test_promise_54_the_audit_keeps_what_was_deleted_and_why(client, boss):
     delete(client, run)
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.who, entry.user_id, entry.reason) == (
-        "run.delete",
+        "run.deleted",
         "boss",
         boss.pk,
         SURE["reason"],

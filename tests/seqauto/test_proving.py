@@ -78,7 +78,7 @@ def needs_a_person(run: Path, kind: str, words: str) -> None:
     assert "verify_runs" in delivery.remedy
     assert delivery.delivered_at
     assert delivery.reason in events_of(run)
-    entry = AuditEntry.objects.get(action="proof.differs")
+    entry = AuditEntry.objects.get(action="proof.found_different")
     assert (entry.who, entry.is_person, entry.name) == ("re-verification", False, run.name)
 
 
@@ -176,7 +176,7 @@ def test_a_copy_that_was_mended_is_good_again(run, rules):
     proving.prove_due(rules, ALWAYS)
     assert (state_of(run), step_of(run, "back_up").state) == (DeliveryState.DELIVERED, StepState.DONE)
     assert delivery_of(run).reason == ""
-    assert AuditEntry.objects.filter(action="proof.equal_again").count() == 1
+    assert AuditEntry.objects.filter(action="proof.found_equal").count() == 1
 
 
 def test_a_bad_proof_of_a_run_whose_folder_is_gone_is_told_too(run, rules):

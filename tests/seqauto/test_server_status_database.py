@@ -109,7 +109,7 @@ def test_a_long_query_is_shown_and_ended_for_a_reason_that_is_kept(client, super
     assert "the query was cancelled" in text_of(end(client, elsewhere.pid, hidden))
     assert "canceling statement due to user request" in elsewhere.wait()
     (entry,) = AuditEntry.objects.all()
-    assert (entry.action, entry.kind, entry.key) == ("query.end", "runningquery", elsewhere.pid)
+    assert (entry.action, entry.kind, entry.key) == ("query.ended", "runningquery", elsewhere.pid)
     assert (entry.who, entry.reason, entry.is_person) == ("head_of_lab", WHY["reason"], True)
     assert entry.before["query"] == "SELECT pg_sleep(60) /* long */, '…'"
     assert (entry.before["state"], entry.after) == ("active", {"state": "cancelled"})
