@@ -16,10 +16,11 @@ from django.db.models import Max
 from sequencing.disk import printable
 from sequencing.s3 import META_NAME
 
+from . import dates
 from .clean_up_rules import CleanUpRules
 from .gates import FASTQS, NOT_LOOKED_AT, SOURCE, Facts, Seen
 from .holdings import figures_in, has_made
-from .holds import holds_at
+from .holds import holds_at, told_of
 from .models import Delivery, DeliveryStep, Hold, IncomingFolder, Proof, Removal
 from .models.clean_up import UNDER_WAY, RemovalState
 from .models.deliveries import DeliveryState, StepKind, StepState
@@ -166,8 +167,7 @@ def unheld(delivery: Delivery, hold: Hold | None) -> Seen:
         return Seen(False, "The delivery is on hold.")
     if hold is None:
         return Seen(True, "No hold.")
-    until = f" until {hold.until:%Y-%m-%d}" if hold.until else ""
-    return Seen(False, f"{hold.user_name} holds it{until}: {hold.reason}")
+    return Seen(False, told_of(hold))
 
 
 def _source_stays(delivery: Delivery, records: Records) -> Seen:
@@ -232,14 +232,12 @@ def _backup_verified(newest: Proof | None, backed_up_at: datetime | None) -> tup
     """The newest word on the backup: read again since, or read back when it was made."""
     proof = _since(newest, backed_up_at)
     if proof:
-        said = f"Read again on {proof.at:%Y-%m-%d %H:%M}: "
+        said = f"Read again on {dates.moment(proof.at)}: "
         said += f"{proof.bytes:,} bytes as in the manifest." if proof.is_good else some(proof.differences)
         return Seen(proof.is_good, said), proof.at
     if backed_up_at is None:
         return Seen(False, "The backup was never verified."), None
-    return Seen(
-        True, f"Read back and equal when it was made, on {backed_up_at:%Y-%m-%d %H:%M}."
-    ), backed_up_at
+    return Seen(True, f"Read back and equal when it was made, on {dates.moment(backed_up_at)}."), backed_up_at
 
 
 def newest_proof(delivery: Delivery, what: str, made_at: datetime | None) -> Proof | None:

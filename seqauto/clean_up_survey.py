@@ -30,6 +30,7 @@ from sequencing.disk import DiskError, empty_folder_above, is_gone, printable
 from sequencing.kinds import kind_of_file
 from sequencing.removing import RemoveProblem, refuse_mounts
 
+from . import dates
 from .clean_up_facts import facts_of, figures_of, place_of, records_of, some, steps_of
 from .clean_up_rules import CleanUpRules
 from .clean_up_s3 import look_at_s3, objects_of
@@ -219,9 +220,9 @@ class _Look:
         return Seen(True, f"{backup} holds all of it, by names, sizes and times.")
 
     def _written_since(self, listing: Listing, backup: Path) -> str:
-        on = datetime.fromtimestamp(listing.newest_change / 1e9, UTC)
+        on = dates.moment(datetime.fromtimestamp(listing.newest_change / 1e9, UTC))
         by = f"“manage.py verify_runs --run {self.delivery.name}” proves it again"
-        return f"Files of {backup} were written on {on:%Y-%m-%d %H:%M}, after its last proof; {by}."
+        return f"Files of {backup} were written on {on}, after its last proof; {by}."
 
     def _another_copy(self, expiring: tuple[str, ...], is_thorough: bool) -> Seen:
         """For a backup: the run folder, or FASTQs in S3 where a lab says that they suffice."""

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from . import dates
+
 RULES_VERSION = "2"  # raise it whenever a gate comes, goes, or asks for something else
 
 SOURCE, FASTQS, BACKUP = "source", "fastqs", "backup"
@@ -94,9 +96,16 @@ class Gate:
     evidence: str
 
     @property
+    def heading(self) -> str:
+        """What is so; of one that nobody could look at, what it asks."""
+        return _CLOSED.get(self.name, self.sentence) if self.is_known and not self.passed else self.sentence
+
+    @property
     def why_closed(self) -> str:
         """In words what keeps it closed; of one that nobody could look at, what is not known."""
-        lead = _CLOSED.get(self.name, "") if self.is_known else f"{self.sentence}: not known"
+        lead = f"{self.sentence}: not known"
+        if self.is_known:
+            lead = "" if self.name in _EVIDENCE_TELLS else _CLOSED.get(self.name, "")
         told = f"{lead}. {self.evidence}" if lead else self.evidence
         return told if told.endswith(".") else f"{told}."
 
@@ -128,21 +137,26 @@ _SENTENCES = {
     "days_passed": "The days since it was proven have really passed",
 }
 
-_CLOSED = {  # said before the evidence, where that alone would not tell what is wrong
+_CLOSED = {
     "rule": "Its rule is switched off",
     "delivered": "The run is not delivered",
+    "idle": "A step is not done, or something waits for a person",
+    "unheld": "Somebody holds it",
     "converted": "Not every FASTQ is made and judged",
     "uploaded": "Not every FASTQ is uploaded and verified",
     "dates": "Its dates are not in their order",
     "age": "It has not been proven for long enough",
+    "unchanged": "The run folder is not as it was when it was delivered",
     "target": "What would go does not stand there as it was proven",
     "backup_stands": "The backup does not hold every file of the run",
     "backup_verified": "The backup is not proven",
+    "another_copy": "No other copy of the base calls stays",
     "in_s3": "Not every object is proven to be in S3",
     "clock": "The clocks do not agree",
     "instrument_clock": "A file of the run is younger than its delivery",
     "days_passed": "The days since it was proven have not really passed",
 }
+_EVIDENCE_TELLS = ("idle", "unheld", "unchanged", "another_copy")  # alone what is wrong
 
 # In the order in which they are shown; the first ones need neither disk nor network.
 FROM_THE_DATABASE = (
@@ -249,8 +263,8 @@ def _clock(facts: Facts, _rule: Rule, now: datetime) -> Seen:
     known = {whose: at for whose, at in facts.clocks.items() if at is not None}
     if not known or len(known) < len(facts.clocks):
         return Seen(None, "Not every clock could be asked.")
-    apart = [f"{whose}: {at:%Y-%m-%d %H:%M}" for whose, at in known.items() if abs(at - now) > CLOCKS_APART]
-    told = f"The database says {now:%Y-%m-%d %H:%M} UTC"
+    apart = [f"{whose}: {_day(at)}" for whose, at in known.items() if abs(at - now) > CLOCKS_APART]
+    told = f"The database says {_day(now)}"
     return Seen(not apart, f"{told}, but {', '.join(apart)}." if apart else f"{told}, as all others do.")
 
 
@@ -275,7 +289,7 @@ def _days_passed(facts: Facts, rule: Rule, _now: datetime) -> Seen:
 
 
 def _day(date: datetime | None) -> str:
-    return f"{date:%Y-%m-%d %H:%M}" if date else "an unknown day"
+    return dates.moment(date) if date else "an unknown day"
 
 
 _JUDGES: Mapping[str, Callable[[Facts, Rule, datetime], Seen]] = {

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import audit
+from . import audit, dates
 from .delivery_log import note
 from .models import Delivery, Hold
 from .roles import CAN_HOLD
@@ -29,6 +29,11 @@ def holding(delivery: Delivery, now: datetime) -> QuerySet[Hold]:
     return holds_at(now).filter(delivery=delivery)
 
 
+def told_of(hold: Hold) -> str:
+    """`Held by anna until 30 Nov 2026: a trial`."""
+    return f"{_said(f'Held by {hold.user_name}', hold.until)}: {hold.reason}"
+
+
 def place(delivery: Delivery, user: User, reason: str, until: date | None = None) -> Hold:
     """Hold a run from now on. What stands in quarantine goes back at the next turn of the clean-up."""
     _must_be_allowed(user)
@@ -41,7 +46,7 @@ def place(delivery: Delivery, user: User, reason: str, until: date | None = None
         )
         note(delivery, _said("Held against clean-up", until), user=user, reason=reason)
         after = {"hold": hold.pk, "until": until.isoformat() if until else None}
-        audit.record("hold.place", delivery, user=user, after=after, reason=reason)
+        audit.record("hold.placed", delivery, user=user, after=after, reason=reason)
     return hold
 
 
@@ -55,7 +60,7 @@ def release(hold: Hold, user: User, reason: str = "") -> None:
             raise HoldRefused("It is released already.")
         note(hold.delivery, f"Released the hold of {hold.user_name}", user=user, reason=reason)
         before = {"hold": hold.pk, "reason": hold.reason}
-        audit.record("hold.release", hold.delivery, user=user, before=before, reason=reason)
+        audit.record("hold.released", hold.delivery, user=user, before=before, reason=reason)
 
 
 def locked(delivery: Delivery) -> Delivery:
@@ -69,4 +74,4 @@ def _must_be_allowed(user: User) -> None:
 
 
 def _said(text: str, until: date | None) -> str:
-    return f"{text} until {until:%Y-%m-%d}" if until else text
+    return f"{text} until {dates.day(until)}" if until else text

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from sequencing.removing import RemoveProblem, Tombstone, list_tombstones
 
-from . import audit
+from . import audit, dates
 from .clean_up_rules import CleanUpRules
 from .gates import Gate
 from .models import Delivery, Removal
@@ -36,7 +36,7 @@ def waits_for_approval(removal: Removal, rules: CleanUpRules) -> bool:
 
 def why_it_stays(removal: Removal) -> str:
     """Of what was put back: when and why, and that only a person's word takes it again."""
-    at = f" on {removal.ended_at:%Y-%m-%d %H:%M}" if removal.ended_at else ""
+    at = f" on {dates.moment(removal.ended_at)}" if removal.ended_at else ""
     why = f": {removal.error}" if removal.error else ""
     end = "" if why.endswith(".") else "."
     what = "put back" if removal.tombstone else "withdrawn"

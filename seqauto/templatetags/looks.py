@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from seqauto import dates
 from seqauto.models import Removal, SequencingFile, SequencingRun
 from seqauto.models.clean_up import RemovalState
 from seqauto.models.deliveries import DeliveryState, StepState
@@ -274,7 +275,7 @@ def when(moment: datetime | None, beside: datetime | None = None, clock: str = "
 @register.filter
 def day(date: Any) -> str:
     """`20 Nov 2026`."""
-    return f"{date.day} {date:%b %Y}" if date else NOTHING
+    return dates.day(date) if date else NOTHING
 
 
 @register.simple_tag

@@ -15,8 +15,9 @@ from django.db.models.functions import Coalesce
 
 from seqauto import clean_up as story
 from seqauto.clean_up_rules import CleanUpRules, clean_up_rules_of_settings
+from seqauto.gates import Gate
 from seqauto.holdings import figures_in, holding
-from seqauto.holds import holds_at
+from seqauto.holds import holds_at, told_of
 from seqauto.models import AuditEntry, Delivery, DeliveryStep, Hold, Removal
 from seqauto.models.clean_up import RemovalState, Target
 from seqauto.models.deliveries import StepKind, StepState
@@ -67,7 +68,7 @@ def _on_its_way(removal: Removal, hold: Hold | None, rules: CleanUpRules, reques
         removal=removal,
         needs_a_person=waits or removal.state == RemovalState.STOPPED,
         what_next=_who_approves(removal, is_own, may_approve) if waits else _what_next(removal),
-        held=f"Held by {hold.user_name}: {hold.reason}" if hold else "",
+        held=told_of(hold) if hold else "",
         until=since + timedelta(hours=rules.grace_hours) if since and not hold else None,
         may_approve=may_approve,
     )
@@ -181,10 +182,15 @@ def _places(
         yield from (("FASTQs", project.address) for project in step_evidence(upload).projects)
 
 
-def evidence_of(removal: Removal) -> Iterator[dict[str, Any]]:
+def evidence_of(removal: Removal) -> Iterator[Gate]:
     """The gates as they were recorded; a certificate outlives the code that wrote it."""
     recorded = removal.evidence if isinstance(removal.evidence, list) else []
-    return (gate for gate in recorded if isinstance(gate, dict))
+    return (_as_recorded(gate) for gate in recorded if isinstance(gate, dict))
+
+
+def _as_recorded(gate: Mapping[str, Any]) -> Gate:
+    name, sentence, evidence = (str(gate.get(key, "")) for key in ("name", "sentence", "evidence"))
+    return Gate(name, sentence, gate.get("passed") is True, gate.get("is_known") is not False, evidence)
 
 
 # --- On a delivery's own page --------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from django.utils import timezone
 from seqauto import needs
 from seqauto.clean_up_facts import known
 from seqauto.clean_up_rules import clean_up_rules_of_settings
-from seqauto.gates import Facts, Gate, Rule, gates
+from seqauto.gates import Facts, Rule, gates
 from seqauto.models import Delivery, DeliveryStep, Removal, SequencingRun
 from seqauto.models.clean_up import RemovalState, Target
 from seqauto.models.deliveries import DeliveryState, StepKind, StepState
@@ -326,11 +326,7 @@ def _judged(facts: Facts, rule: Rule, now: datetime) -> Stage:
     days = _days_left(facts, rule, now)
     is_only_young = [gate.name for gate in closed] == ["age"]
     when = f"in {looks.plural(days, 'day')}" if is_only_young and days else "not yet"
-    return Stage("Safe to delete", "idle", f"{when}, {passed}", _why(closed[0]), address)
-
-
-def _why(gate: Gate) -> str:
-    return f"{gate.sentence}: no. {gate.evidence}"
+    return Stage("Safe to delete", "idle", f"{when}, {passed}", closed[0].why_closed, address)
 
 
 def _days_left(facts: Facts, rule: Rule, now: datetime) -> int:

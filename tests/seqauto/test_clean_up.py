@@ -89,10 +89,10 @@ def test_a_proven_run_folder_goes_and_leaves_a_certificate(lab, rules):
     assert snapshot(lab.backup_dir / run.name) == held
     actions = list(AuditEntry.objects.filter(kind="removal").order_by("pk").values_list("action", flat=True))
     assert actions == [
-        "removal.propose",
+        "removal.proposed",
         "removal.quarantined",
         "removal.quarantined",
-        "removal.removing",
+        "removal.begun",
         "removal.removed",
     ]
 
@@ -524,7 +524,7 @@ def test_promise_34_a_hold_beats_every_role_and_execute(lab, rules):
     hold = holds.place(delivery_of(run), person("ada", "seqauto_hold"), "Under appeal")
     assert closed_gates(run, "source", rules)[0] == "unheld"
     (one,) = clean_up.plan(rules)
-    with pytest.raises(CleanUpRefused, match="ada holds it"):
+    with pytest.raises(CleanUpRefused, match="Held by ada"):
         clean_up.propose(one, rules, chief)
     assert execute(rules, run.name) == []
     assert run.exists()

@@ -69,7 +69,7 @@ def test_promise_34_a_held_folder_in_quarantine_goes_back_at_the_next_turn(lab, 
     hold(run)
     (removal,) = execute(waiting)
     assert (removal.state, run.exists(), quarantined(lab.incoming[0])) == ("put_back", True, [])
-    assert removal.error == "ada holds it: A trial."
+    assert removal.error == "Held by ada: A trial."
 
 
 # ---- the limit of a day ----
@@ -85,7 +85,7 @@ def test_promise_36_a_person_with_a_reason_lets_one_go_beyond_the_limit_and_the_
     clean_up.go_on(stopped, chief, "The disk is full")
     assert [one.state for one in execute(none)] == ["removed", "stopped"]
     assert (first.exists(), second.exists()) == (False, True)
-    entry = AuditEntry.objects.get(action="removal.go_on")
+    entry = AuditEntry.objects.get(action="removal.let_go_on")
     assert (entry.who, entry.reason) == ("chief", "The disk is full")
     assert entry.after["beyond_limit"] == {"by": "chief", "reason": "The disk is full"}
     assert removal_of(first).rule["beyond_limit"] == entry.after["beyond_limit"]
@@ -189,7 +189,7 @@ def test_a_stopped_removal_names_only_what_is_closed_in_plain_words(lab, rules):
     hold(run)
     execute(rules)
     removal.refresh_from_db()
-    assert removal.error == "ada holds it: A trial."
+    assert removal.error == "Held by ada: A trial."
     assert removal.remedy == "Release the hold and let it go on, or withdraw it."
 
 

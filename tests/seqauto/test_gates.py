@@ -149,3 +149,21 @@ def test_each_gate_says_what_was_seen_and_the_first_ones_need_no_disk():
     assert (closed.name, closed.is_known) == ("in_s3", False)
     assert closed.evidence == "S3 did not answer: refused"
     assert all(gate.sentence and gate.evidence for gate in judged)
+
+
+@pytest.mark.parametrize("target", NEEDS)
+def test_a_closed_gate_says_what_is_so_and_not_what_it_asks(target):
+    for gate in gates(Facts(), Rule(target, is_on=False), NOW):
+        closed = replace(gate, passed=False, is_known=True)
+        assert closed.heading != gate.sentence
+        assert replace(gate, passed=True).heading == gate.sentence
+        assert replace(gate, passed=False, is_known=False).heading == gate.sentence
+
+
+def test_dates_read_alike_in_every_sentence_in_the_labs_own_time(settings):
+    settings.TIME_ZONE = "America/New_York"
+    said = {gate.name: gate.evidence for gate in gates(facts_of(), Rule("source", days=40), NOW)}
+    assert said["age"] == (
+        "The last of the proofs is of 4 Feb 2026 07:00; 40 days are asked for, so from 16 Mar 2026 08:00."
+    )
+    assert said["clock"] == "The database says 1 Mar 2026 07:00, as all others do."

@@ -176,7 +176,7 @@ def test_figures_of_any_kind_break_no_strip(client, figures):
 def test_a_run_that_is_held_says_so_on_hover(client):
     delivery = add_delivery()
     Hold.objects.create(delivery=delivery, user_name="anna", reason="A trial")
-    assert "Nobody holds it: no. anna holds it: A trial" in strip(client, run_of(delivery))
+    assert "Held by anna: A trial." in strip(client, run_of(delivery))
 
 
 def test_a_run_whose_rule_is_off_says_so(client, settings):

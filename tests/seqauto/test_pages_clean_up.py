@@ -1,7 +1,7 @@
 """Safe to delete: what it says first, gates from the database alone, holds, decisions, certificates."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from delivery_rows import GIGABYTE, add_delivery
@@ -132,7 +132,16 @@ def test_a_held_run_must_stay(client):
     Hold.objects.create(delivery=ripe_run(), user_name="bea", reason="A trial")
     said = page(client)
     assert "Nothing could go now" in said
-    assert "Must stay bea holds it: A trial" in said
+    assert "Must stay Held by bea: A trial" in said
+
+
+def test_a_closed_gate_says_what_is_so_and_who_holds_until_when(client, cleaner):
+    delivery = ripe_run()
+    last_day = date(2099, 11, 30)
+    Hold.objects.create(delivery=delivery, user=cleaner, user_name="bea", reason="A trial", until=last_day)
+    said = page(client)
+    assert "Somebody holds it Held by bea until 30 Nov 2099: A trial" in said
+    assert "Nobody holds it" not in said
 
 
 def test_what_was_removed_or_is_on_its_way_is_no_candidate(client):
@@ -278,7 +287,7 @@ def test_promise_29_what_a_gate_is_known_to_keep_is_not_proposed(client, cleaner
     address = reverse("clean_up_propose", args=[Delivery.objects.get().pk])
     response = client.post(address, {"target": "source"}, follow=True)
     assert "nothing was changed." in messages_of(response)
-    assert "bea holds it: A trial" in messages_of(response)
+    assert "Held by bea: A trial" in messages_of(response)
     assert not Removal.objects.exists()
 
 

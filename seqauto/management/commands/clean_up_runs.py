@@ -15,6 +15,7 @@ from seqauto.audit import command_line
 from seqauto.clean_up import Candidate, CleanUpRefused
 from seqauto.clean_up_rules import CleanUpRules, clean_up_rules_of_settings
 from seqauto.clean_up_s3 import asking_the_silent_once
+from seqauto.gates import Gate
 from seqauto.models import Delivery, Removal
 from seqauto.models.clean_up import RemovalState, Target
 from seqauto.removal_work import why_held
@@ -131,7 +132,9 @@ def _lines(told: dict[str, Any]) -> list[str]:
         verdict = "may go" if one["may_go"] else "stays" if one["stays"] else "must stay"
         lines += [f"{one['run']}: {Target(one['target']).label} {verdict}", f"  {one['path']!r}"]
         lines += [f"  {_inert(one['stays'])}"] if one["stays"] else []
-        lines += [f"  {_sign(gate)} {gate['sentence']}: {_inert(gate['evidence'])}" for gate in one["gates"]]
+        lines += [
+            f"  {_sign(gate)} {Gate(**gate).heading}: {_inert(gate['evidence'])}" for gate in one["gates"]
+        ]
         lines += [f"  frees {one['bytes']:,} bytes", ""] if one["may_go"] else [""]
     for one in told["under_way"]:
         state = RemovalState(one["state"]).label
