@@ -1,8 +1,9 @@
 """What one search box finds: runs, samples, projects, files, sequencers and deliveries, by what people type.
 
-People type a part of a run's name, a flow cell, an experiment, the beginning of a sample's name, a project, a
-serial number; or they paste a FASTQ's name or a path from a terminal. Nothing here reads through all files or
-all samples. What a text means is said by the filters of the lists, so that box and lists find the same.
+People type a part of a run's name, a flow cell, an experiment, a kit, an instrument's model or serial number,
+the beginning of a sample's name, a project; or they paste a FASTQ's name or a path from a terminal. Nothing
+here reads through all files or all samples. What a text means is said by the filters of the lists, so that
+box and lists find the same.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.db.models.functions import Coalesce
 
 from sequencing.illumina.fastq_name import parse_fastq_name
 
-from .filters.runs import runs_about
+from .filters.runs import runs_about, runs_named, sequencers_about
 from .filters.samples import samples_named
 from .models import Delivery, Sequencer, SequencingFile, SequencingRun, SequencingSample
 from .models.distinct import distinct_texts
@@ -70,11 +71,11 @@ def _find_words(text: str) -> Found:
     runs = SequencingRun.objects.filter(runs_about(text))
     return Found(
         text,
-        runs=list(_for_people(runs)[:MOST]),
+        runs=list(_for_people(runs, _named_first(text))[:MOST]),
         samples=samples_starting_with(text)[:MOST],
         projects=projects_with(text)[:MOST],
         files=list(files_named(text)[:MOST]),
-        sequencers=list(Sequencer.objects.filter(serial__icontains=text)[:MOST]),
+        sequencers=list(Sequencer.objects.filter(sequencers_about(text))[:MOST]),
         deliveries=list(_besides(runs, deliveries_with(text))[:MOST]),
     )
 
@@ -144,12 +145,17 @@ def deliveries_at(path: str) -> QuerySet[Delivery]:
 # ---- as people want to see them ----
 
 
-def _for_people(runs: QuerySet[SequencingRun]) -> QuerySet[SequencingRun]:
+def _named_first(text: str) -> Case:
+    """Runs that are called so stand before those of a kit or an instrument that is, which may be many."""
+    return Case(When(runs_named(text), then=Value(0)), default=Value(1))
+
+
+def _for_people(runs: QuerySet[SequencingRun], *before: Case) -> QuerySet[SequencingRun]:
     """Newest first and hidden ones last, each with the delivery by which it came."""
     hidden_last = Case(When(is_hidden=True, then=Value(1)), default=Value(0))
     delivery = Delivery.objects.filter(identity=OuterRef("identity")).values("pk")
     runs = runs.select_related("experiment", "sequencer").annotate(delivery=Subquery(delivery[:1]))
-    return runs.order_by(hidden_last, F("date").desc(nulls_last=True), "-name")
+    return runs.order_by(*before, hidden_last, F("date").desc(nulls_last=True), "-name")
 
 
 def _with_files(samples: QuerySet[SequencingSample]) -> QuerySet[SequencingSample]:

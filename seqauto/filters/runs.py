@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -36,11 +38,26 @@ def groups() -> list[tuple[str, str]]:
 
 
 def runs_about(words: str) -> Q:
-    """Runs that a text is about: a part of name, flow cell or experiment, or a path above or inside them."""
+    """Runs that a text is about: a part of their own names, of their kit or instrument, or a path above or
+    inside them.
+    """
     if words.startswith("/"):
         path = words.rstrip("/") or "/"
         return Q(path__startswith=path) | Q(path__in=[str(folder) for folder in PurePosixPath(path).parents])
-    return Q(name__icontains=words) | Q(flowcell__icontains=words) | Q(experiment__name__icontains=words)
+    return runs_named(words) | _holding(words, "group", "sequencer__model", "sequencer__serial")
+
+
+def runs_named(words: str) -> Q:
+    """Runs with this text in their folder's name, flow cell or experiment."""
+    return _holding(words, "name", "flowcell", "experiment__name")
+
+
+def _holding(words: str, *fields: str) -> Q:
+    return reduce(or_, (Q(**{f"{field}__icontains": words}) for field in fields))
+
+
+def sequencers_about(words: str) -> Q:
+    return _holding(words, "serial", "model")
 
 
 def made_by(instrument: str) -> Q:
@@ -147,7 +164,7 @@ class SequencerFilter(Chips):
         fields: list[str] = []
 
     def search(self, queryset: QuerySet[Sequencer], _name: str, value: str) -> QuerySet[Sequencer]:
-        return queryset.filter(Q(serial__icontains=value) | Q(model__icontains=value))
+        return queryset.filter(sequencers_about(value))
 
     def by_silence(self, queryset: QuerySet[Sequencer], _name: str, value: str) -> QuerySet[Sequencer]:
         since = timezone.localdate() - timedelta(days=int(value))

@@ -13,8 +13,14 @@ PAGES: dict[str, str] = {
         "One run: which files should be there, which are, and what happened to it from its first byte "
         "on. Files that are missing stand first, with the path where each is expected."
     ),
-    "samples": "Every sample that a sample sheet names. A sample leads to its files and their full paths.",
-    "files": "Every file that is on the archive disks or should be there, with its state.",
+    "samples": (
+        "Every sample that a sample sheet names. A sample leads to its files and their full paths. What "
+        "lies in hidden runs shows only where it is asked for by flags, path or link."
+    ),
+    "files": (
+        "Every file that is on the archive disks or should be there, with its state. What lies in hidden "
+        "runs shows only where it is asked for by flags, path or link."
+    ),
     "experiments": "Names that people gave to runs on the instruments, and the runs of each.",
     "sequencers": "The instruments, what each has run, and since when it is silent.",
     "messages": "What scans want people to know. A scan closes a message by itself when its cause is gone.",
@@ -43,7 +49,10 @@ PAGES: dict[str, str] = {
         "Tells what is wrong with a sample sheet before a run is converted, and which FASTQs it would "
         "give. Nothing is saved."
     ),
-    "search": "Finds runs, flow cells, samples, projects, deliveries and paths by what they begin with.",
+    "search": (
+        "Finds runs by any part of their name, flow cell, experiment, kit or instrument, samples by how they "
+        "begin, and projects, sequencers, deliveries, file names and paths."
+    ),
     "audit": "Who changed what, when and why: people and rules alike. Nothing here can be altered.",
     "server": (
         "Whether the processes behind this site are at work, and what to do when one is not. What could "

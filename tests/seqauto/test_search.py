@@ -1,6 +1,7 @@
 """The search box: whatever people type or paste leads to the run, sample, file or project that they mean."""
 
 import re
+from datetime import date
 
 import pytest
 from delivery_rows import add_delivery
@@ -108,6 +109,30 @@ def test_a_hidden_run_is_found_and_says_that_it_is_hidden(client, run):
     SequencingRun.objects.update(is_hidden=True)
     assert answer(client, "A69NA").headers["Location"] == run.get_absolute_url()
     assert "hidden" in text_of(answer(client, "NB501009"))
+
+
+@pytest.mark.parametrize("typed", ["cardio", "CARDIO_p", "NextSeq 2", "vh0020"])
+def test_a_run_is_found_by_its_kit_and_by_the_model_and_serial_number_of_its_instrument(run, typed):
+    next_seq = Sequencer.objects.create(serial="VH00203", model="NextSeq 2000")
+    other = add_run(name="another", group="kits/cardio_panel", sequencer=next_seq)
+    assert find(typed).runs == [other]
+    assert find(typed).sequencers == ([next_seq] if typed[0] in "Nv" else [])
+
+
+def test_the_list_finds_runs_by_kit_and_instrument_as_the_box_does(client, run):
+    other = add_run(group="cardio", sequencer=Sequencer.objects.create(serial="VH1", model="NextSeq 2000"))
+    for typed in ("cardio", "vh1", "nextseq"):
+        for address in ("/runs/", "/runs/export.csv"):
+            response = client.get(address, {"q": typed})
+            content = b"".join(response) if response.streaming else response.content
+            assert other.name.encode() in content
+            assert run.name.encode() not in content
+
+
+def test_runs_that_are_called_so_stand_before_newer_ones_of_such_a_kit(run):
+    old = add_run(experiment=Experiment.objects.create(name="Trio_1"), date=date(2020, 1, 1))
+    newer = [add_run(group="trio", date=date(2026, 11, day)) for day in (1, 2)]
+    assert find("trio").runs == [old, *reversed(newer)]
 
 
 # --- Several things fit: groups ------------------------------------------------------------------------
