@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 import pytest
 from child_processes import Children, SlowDisk
+from mounting import mount as mount_at
+from mounting import mount_small, unmount_below
 
 from sequencing import demo
 
@@ -44,6 +46,26 @@ def archive(tmp_path, settings) -> Path:
 def write_run() -> Callable[..., Path]:
     """`sequencing.demo.write_run`: writes a run folder into a group's folder and returns its path."""
     return demo.write_run
+
+
+@pytest.fixture
+def mount(tmp_path) -> Iterator[Callable[..., Path]]:
+    """Mounts file systems for the length of a test: `mount(folder, *arguments)`, as `mounting.mount`."""
+    yield mount_at
+    unmount_below(tmp_path)
+
+
+@pytest.fixture
+def small_disk(mount, tmp_path) -> Callable[[str], Path]:
+    """Makes a disk of its own with room for so much: `small_disk("1m")`."""
+    return lambda size: mount_small(tmp_path / "small disk", size)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_mount_outlives_the_tests(tmp_path_factory) -> Iterator[None]:
+    """Nor one that a failing test moved or forgot."""
+    yield
+    unmount_below(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,7 @@
 
 import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -168,21 +167,14 @@ def test_promise_29_another_manifest_than_the_one_of_the_backup_proves_nothing(l
 
 
 @pytest.fixture
-def bind() -> Iterator[Callable[[Path, Path], None]]:
+def bind(mount) -> Callable[[Path, Path], None]:
     """Shows a folder at a second place, for the length of a test."""
-    mounted: list[Path] = []
 
     def bind(folder: Path, place: Path) -> None:
         shutil.rmtree(place)
-        place.mkdir()
-        done = subprocess.run(["mount", "--bind", folder, place], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
-        mounted.append(place)
+        mount(place, "--bind", folder)
 
-    yield bind
-    for place in reversed(mounted):
-        subprocess.run(["umount", "--lazy", place], check=True)
+    return bind
 
 
 @pytest.mark.parametrize("inside", ["", "Data"])

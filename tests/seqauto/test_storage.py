@@ -1,11 +1,8 @@
 """What disks hold: read, foretold, warned of; and deliveries that wait for room."""
 
 import logging
-import subprocess
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from delivering import deliver, delivery_of, events_of, land_run, look, rules_for, state_of, step_of, work
@@ -14,6 +11,7 @@ from delivery_rows import GIGABYTE, add_delivery
 from django.utils import timezone
 from hypothesis import example, given
 from hypothesis import strategies as st
+from mounting import mount_small
 
 from seqauto import deliveries, storage
 from seqauto.holdings import holding, releases
@@ -28,23 +26,6 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def mount(tmp_path) -> Iterator[Callable[[Path, str], Path]]:
-    mounted: list[Path] = []
-
-    def mount(folder: Path, size: str) -> Path:
-        folder.mkdir(exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
-        if subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("needs the right to mount a small disk")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@pytest.fixture
 def rules(tmp_path):
     return rules_for(tmp_path)
 
@@ -53,7 +34,7 @@ def rules(tmp_path):
 
 
 def test_each_disk_is_counted_once(tmp_path, rules, mount):
-    mount(rules.backup_dir, "3m")
+    mount_small(rules.backup_dir, "3m")
     archive = tmp_path / "archive"
     archive.mkdir()
     disks = storage.disks_now(replace(rules, archive=[archive, tmp_path / "not mounted"]))
@@ -215,7 +196,7 @@ def test_a_folder_that_could_not_be_read_is_read_as_soon_as_it_is_there(rules, m
     storage.read_disks(lab)
     assert str(away) not in {folder for row in DiskReading.objects.all() for folder in row.folders}
     before = DiskReading.objects.count()
-    mount(away, "1m")
+    mount_small(away, "1m")
     storage.read_disks(lab)
     assert str(away) in {folder for row in DiskReading.objects.all() for folder in row.folders}
     read = DiskReading.objects.count()
@@ -284,8 +265,8 @@ def settle(rules) -> list[int]:
 
 
 @pytest.mark.django_db
-def test_promise_10_a_delivery_waits_for_room_and_goes_on_by_itself(rules, mount, tmp_path):
-    full = mount(tmp_path / "full", "1m")
+def test_promise_10_a_delivery_waits_for_room_and_goes_on_by_itself(rules, small_disk):
+    full = small_disk("1m")
     run = land_run(rules)
     for kind, small in (("back_up", {"backup_dir": full}), ("convert", {"fastq_dir": full})):
         tight = replace(rules, **small)
@@ -348,8 +329,8 @@ def test_a_copy_that_is_there_already_needs_no_room(rules):
 
 
 @pytest.mark.django_db
-def test_promise_10_a_disk_that_filled_up_since_lets_the_step_wait(rules, mount, tmp_path):
-    tight = replace(rules, backup_dir=mount(tmp_path / "full", "1m"))
+def test_promise_10_a_disk_that_filled_up_since_lets_the_step_wait(rules, small_disk):
+    tight = replace(rules, backup_dir=small_disk("1m"))
     run = land_run(rules)
     (step,) = settle(rules)
     deliveries.work_on(step, tight)
@@ -360,9 +341,9 @@ def test_promise_10_a_disk_that_filled_up_since_lets_the_step_wait(rules, mount,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_bcl_manager_ends_once_only_room_is_waited_for(mount, tmp_path, children, s3_server):
+def test_bcl_manager_ends_once_only_room_is_waited_for(small_disk, tmp_path, children, s3_server):
     rules = rules_for(tmp_path, s3_server)
-    tight = replace(rules, backup_dir=mount(tmp_path / "full", "1m"))
+    tight = replace(rules, backup_dir=small_disk("1m"))
     run = land_run(tight)
     command = bcl_manager(children, tight, "--once", "--json")
     assert command.returncode() == 1

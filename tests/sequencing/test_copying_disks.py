@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,36 +22,17 @@ MB = 1_000_000
 
 
 @pytest.fixture
-def mount(tmp_path) -> Iterator[Callable[..., Path]]:
-    """Mounts file systems for the length of a test."""
-    mounted: list[Path] = []
-
-    def mount(name: str, *arguments: str) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        done = subprocess.run(["mount", *arguments, folder], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"needs the right to mount a small disk: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in reversed(mounted):
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@pytest.fixture
-def image_disk(mount) -> Callable[..., tuple[Path, Path]]:
+def image_disk(mount, tmp_path) -> Callable[..., tuple[Path, Path]]:
     """Makes a disk of 64 MB in an image file that itself has room for `size` only; returns both."""
     if not shutil.which("mkfs.ext4"):
         pytest.skip("needs mkfs.ext4")
 
     def make(name: str, size: str = "80m") -> tuple[Path, Path]:
-        image = mount(f"below_{name}", "-t", "tmpfs", "-o", f"size={size}", "tmpfs") / "image"
+        image = mount(tmp_path / f"below_{name}", "-t", "tmpfs", "-o", f"size={size}", "tmpfs") / "image"
         with image.open("wb") as file:
             file.truncate(64 << 20)
         subprocess.run(["mkfs.ext4", "-q", "-O", "^has_journal", image], check=True)
-        return mount(name, "-o", "loop", str(image)), image
+        return mount(tmp_path / name, "-o", "loop", str(image)), image
 
     return make
 
@@ -77,8 +58,8 @@ def refused(source: Path, destination: Path, **options) -> CopyProblem:
     return caught.value
 
 
-def test_promise_10_a_disk_with_too_little_room_is_refused_before_the_first_byte(run, mount):
-    disk = mount("disk", "-t", "tmpfs", "-o", "size=19m", "tmpfs")
+def test_promise_10_a_disk_with_too_little_room_is_refused_before_the_first_byte(run, mount, tmp_path):
+    disk = mount(tmp_path / "disk", "-t", "tmpfs", "-o", "size=19m", "tmpfs")
     told: list[int] = []
     problem = refused(run, disk / "run", progress=lambda done, _total: told.append(done))
     assert (problem.code, told) == ("no_space", [])
@@ -86,8 +67,8 @@ def test_promise_10_a_disk_with_too_little_room_is_refused_before_the_first_byte
     assert os.listdir(disk) == []
 
 
-def test_promise_10_the_reserve_stays_free(run, mount):
-    disk = mount("disk", "-t", "tmpfs", "-o", "size=30m", "tmpfs")
+def test_promise_10_the_reserve_stays_free(run, mount, tmp_path):
+    disk = mount(tmp_path / "disk", "-t", "tmpfs", "-o", "size=30m", "tmpfs")
     problem = refused(run, disk / "run", reserve=20 * MB)
     assert problem.code == "no_space"
     assert (
@@ -98,9 +79,9 @@ def test_promise_10_the_reserve_stays_free(run, mount):
     assert not copy_verified(run, disk / "run", reserve=0).already_there
 
 
-def test_promise_10_a_disk_that_fills_up_meanwhile_gets_no_final_name_and_a_clear_word(run, mount):
+def test_promise_10_a_disk_that_fills_up_meanwhile_gets_no_final_name_and_a_clear_word(run, mount, tmp_path):
     """Somebody else writes while we do: here the room for names ends, which no figure of bytes tells of."""
-    disk = mount("disk", "-t", "tmpfs", "-o", "size=60m,nr_inodes=15", "tmpfs")
+    disk = mount(tmp_path / "disk", "-t", "tmpfs", "-o", "size=60m,nr_inodes=15", "tmpfs")
     problem = refused(run, disk / "run")
     assert (problem.code, os.listdir(disk)) == ("no_space", [])
     assert f"{disk}/run/s_" in problem.sentence
@@ -108,8 +89,8 @@ def test_promise_10_a_disk_that_fills_up_meanwhile_gets_no_final_name_and_a_clea
     assert "Make room" in problem.remedy
 
 
-def test_promise_10_a_write_that_finds_no_room_gets_no_final_name(run, mount):
-    disk = mount("disk", "-t", "tmpfs", "-o", "size=24m", "tmpfs")
+def test_promise_10_a_write_that_finds_no_room_gets_no_final_name(run, mount, tmp_path):
+    disk = mount(tmp_path / "disk", "-t", "tmpfs", "-o", "size=24m", "tmpfs")
     (disk / "neighbour").write_bytes(bytes(10 * MB))
     problem = refused(run, disk / "run", reserve=-10 * MB)
     assert (problem.code, os.listdir(disk)) == ("no_space", ["neighbour"])
@@ -157,5 +138,5 @@ def test_promise_09_a_copy_outlives_a_power_cut_right_after_its_end(run, image_d
     (run / "s_1.bcl").rename(run / "Data" / "s_1.bcl")
     copy_verified(run, disk / "run", reserve=0)
     shutil.copyfile(image, tmp_path / "after_the_cut")
-    found = mount("found", "-o", "loop", str(tmp_path / "after_the_cut"))
+    found = mount(tmp_path / "found", "-o", "loop", str(tmp_path / "after_the_cut"))
     assert verify(found / "run", read_manifest(manifest_path(found / "run"))) == ()

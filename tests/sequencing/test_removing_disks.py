@@ -28,23 +28,6 @@ Mount = Callable[..., Path]
 
 
 @pytest.fixture
-def mount() -> Iterator[Mount]:
-    """Mounts file systems for the length of a test: `mount(folder, *arguments)`."""
-    mounted: list[Path] = []
-
-    def mount(folder: Path, *arguments: str | Path) -> Path:
-        done = subprocess.run(["mount", *arguments, folder], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in reversed(mounted):
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@pytest.fixture
 def root(tmp_path) -> Path:
     (tmp_path / "incoming").mkdir()
     return tmp_path / "incoming"

@@ -181,24 +181,8 @@ def test_a_failure_tells_the_exit_code_and_the_reason(tmp_path):
     )
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mounts a disk of so many kB for the length of a test."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(size):
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", folder], check=False)
-        if done.returncode:
-            pytest.skip("needs the right to mount a small disk")
-        return folder
-
-    yield mount
-    subprocess.run(["umount", "--lazy", folder], check=False, stderr=subprocess.DEVNULL)
-
-
 def test_a_full_disk_is_told_by_its_name_with_the_words_of_the_program(tmp_path, small_disk):
-    disk = small_disk(64)
+    disk = small_disk("64k")
     filling = program(
         tmp_path,
         f"try:\n    open('{disk}/S1_R1.fastq', 'wb').write(bytes(100_000))\n"
@@ -219,7 +203,7 @@ def test_a_full_disk_is_told_by_its_name_with_the_words_of_the_program(tmp_path,
 
 
 def test_a_full_disk_is_told_of_a_program_that_says_nothing(tmp_path, small_disk):
-    disk = small_disk(64)
+    disk = small_disk("64k")
     silent = program(tmp_path, "sys.exit(1)")
     with pytest.raises(ConversionProblem, match=f"the disk at {disk} has 66 kB free") as told:
         run(
