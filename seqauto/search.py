@@ -21,7 +21,7 @@ from .filters.samples import samples_named
 from .models import Delivery, Sequencer, SequencingFile, SequencingRun, SequencingSample
 from .models.distinct import distinct_texts
 from .models.prefixes import Folded, starting_with
-from .models.samples import HAS_ANOTHER_NAME, DataState
+from .models.samples import HAS_ANOTHER_NAME, IS_WANTED, DataState
 
 LONGEST = 1_500
 """Characters; no path is longer."""
@@ -159,8 +159,8 @@ def _for_people(runs: QuerySet[SequencingRun], *before: Case) -> QuerySet[Sequen
 
 
 def _with_files(samples: QuerySet[SequencingSample]) -> QuerySet[SequencingSample]:
-    """Each with its run, and how many of its expected files are there."""
-    expected = SequencingFile.objects.filter(sample=OuterRef("pk"), is_expected=True).order_by()
+    """Each with its run, and how many of its expected files are there, counted as the list counts them."""
+    expected = SequencingFile.objects.filter(IS_WANTED, sample=OuterRef("pk")).order_by()
     found = expected.filter(data_state=DataState.COMPLETE)
     return samples.select_related("run__experiment").annotate(
         files_expected=_count(expected), files_found=_count(found)

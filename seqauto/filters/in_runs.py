@@ -26,7 +26,7 @@ ASKED_OF_RUNS: dict[str, Callable[[Any], Q]] = {
 class InRuns(Chips):
     """Rows that lie in runs; what lies in hidden ones only where somebody asks for it."""
 
-    about = text("Run", "Name, flow cell, path", method="with_its_runs")
+    about = text("Run", "Name, flow cell", method="with_its_runs")
     instrument = choice("Instrument", instruments, "any", method="with_its_runs")
     group = choice("Group", groups, "any", method="with_its_runs")
     after = day("From", method="with_its_runs")

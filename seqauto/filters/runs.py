@@ -101,7 +101,7 @@ FLAG_CHOICES = [(flag, label) for flag, (label, _which) in FLAGS.items()]
 
 
 class RunFilter(Chips):
-    q = text("Text", "Run, flow cell, experiment", method="search")
+    q = text("Text", "Run, flow cell, experiment, kit", method="search")
     state = choice("State", [("look", "Needs a look"), *RunState.choices], "any", method="by_state")
     instrument = choice("Instrument", instruments, "any", method="by_instrument")
     group = choice("Group", groups, "any")

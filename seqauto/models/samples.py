@@ -96,6 +96,8 @@ class DataState(models.TextChoices):
     COMPLETE = "complete", "Complete"
 
 
+#: What a run is counted by: a sheet asks for it, and nobody decided otherwise.
+IS_WANTED = Q(is_expected=True) & ~Q(data_state=DataState.SKIPPED)
 #: A sheet asks for it and it is not there, for whatever reason. What is still made or skipped is not missing.
 MISSING_STATES = (DataState.NON_EXISTENT, DataState.DELETED, DataState.ERROR)
 #: Its last term says nothing new, but SQLite needs it to take the index that leaves out what is complete.

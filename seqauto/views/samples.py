@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from seqauto.filters import FileFilter, SampleFilter
 from seqauto.models import SequencingFile, SequencingSample
 from seqauto.models.prefixes import Folded
-from seqauto.models.samples import DataState
+from seqauto.models.samples import IS_WANTED, DataState
 from seqauto.tables import SampleTable, in_order, in_order_table
 
 from .columns import column_choice, shown_columns
@@ -25,8 +25,7 @@ SAMPLES_A_PAGE = 50
 #: Each is met by an index; runs stand in the order in which scans found them.
 BY_RUN: dict[str, Order] = {"-run": ("-run_id", "number", "pk"), "run": ("run_id", "number", "pk")}
 BY_SAMPLE: dict[str, Order] = {"sample_id": ("folded_id", "pk"), "-sample_id": ("-folded_id", "-pk")}
-EXPECTED = Q(is_expected=True) & ~Q(data_state=DataState.SKIPPED)
-FOUND = EXPECTED & Q(data_state=DataState.COMPLETE)
+FOUND = IS_WANTED & Q(data_state=DataState.COMPLETE)
 
 
 @require_safe
@@ -72,7 +71,7 @@ def with_counts(pks: Sequence[int]) -> list[Any]:
     files = SequencingFile.objects.filter(sample__in=pks).order_by().values("sample")
     counts = {
         row["sample"]: row
-        for row in files.annotate(expected=Count("pk", filter=EXPECTED), found=Count("pk", filter=FOUND))
+        for row in files.annotate(expected=Count("pk", filter=IS_WANTED), found=Count("pk", filter=FOUND))
     }
     samples: list[Any] = list(
         SequencingSample.objects.filter(pk__in=pks).select_related("run__experiment", "run__sequencer")
@@ -88,7 +87,7 @@ def samples_export(request: HttpRequest) -> StreamingHttpResponse:
     """What the filter lets through, as it is sorted and with the columns that show, as CSV."""
     filters = _filtered(request)
     _sort, order = asked_order(request, _orders(filters))
-    rows = filters.qs.annotate(expected=_files(EXPECTED), found=_files(FOUND))
+    rows = filters.qs.annotate(expected=_files(IS_WANTED), found=_files(FOUND))
     columns = shown_columns(request, "samples")
     return table_response("samples.csv", SampleTable, columns, lambda fields: walked(rows, order, fields))
 

@@ -87,6 +87,26 @@ def test_where_headings_sort_the_form_keeps_how_the_list_is_sorted(open_page, lo
     page.wait_for_url(f"**/runs/?q={run.name}&sort=-group")
 
 
+CUT = """() => [...document.querySelectorAll("#filter input, #filter select")].filter((box) => {
+    const style = getComputedStyle(box), pen = document.createElement("canvas").getContext("2d");
+    pen.font = style.font;
+    const room = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const words = box.placeholder || box.selectedOptions?.[0].text || "";
+    return box.checkVisibility() && pen.measureText(words).width > room + 1;
+}).map((box) => box.id)"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_the_boxes_of_a_filter_say_is_not_cut(open_page, log_in, run, width):
+    page = open_page(width=width)
+    log_in(page)
+    for name in ("runs", "samples", "files", "experiments", "sequencers", "messages"):
+        page.goto(f"/{name}/")
+        page.evaluate("document.getElementById('filter').classList.add('show')")
+        assert page.is_visible("#id_q")
+        assert page.evaluate(CUT) == [], name
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("address", ["/runs/", "/samples/", "/files/", "/experiments/", "/sequencers/"])
 def test_on_a_phone_the_page_itself_does_not_scroll_sideways(open_page, log_in, run, address, dark):

@@ -216,6 +216,18 @@ def test_files_can_be_narrowed_and_sorted_on_the_page_as_text_and_in_the_file_al
         assert text.splitlines() == found
 
 
+@pytest.mark.parametrize("state", DataState.values)
+def test_a_file_is_missing_in_the_lists_where_it_is_on_its_runs_page(client, state):
+    run = add_run(samples=1, state="incomplete")
+    path = run.files.order_by("path")[0].path
+    run.files.filter(path=path).update(data_state=state)
+    is_missing = state in ("non_existent", "deleted", "error")
+    missing = [f"{run.path}/{path}"] * is_missing
+    assert client.get("/files/paths.txt", {"state": "missing"}).getvalue().decode().split() == missing
+    assert client.get(f"/runs/{run.pk}/missing.txt").getvalue().decode().split() == missing
+    assert len(exported(client, "/samples/export.csv", files="missing")) == is_missing
+
+
 def test_where_are_the_files_of_a_sample(client, lab):
     sample = lab["one"].samples.get(sample_id="H-2211")
     page = page_of(client, "/files/", sample=sample.pk)

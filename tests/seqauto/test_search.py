@@ -155,6 +155,14 @@ def test_a_sample_says_its_project_its_run_and_how_many_files_are_there(client, 
     assert "2 / 2" in said
 
 
+def test_a_file_that_was_skipped_on_purpose_counts_in_the_box_as_little_as_in_the_list(client, run):
+    run.files.filter(sample__number=1, read="R1").update(data_state="skipped")
+    for page in (answer(client, "H-000"), client.get("/samples/", {"run": run.pk})):
+        said = text_of(page)
+        assert "1 / 1" in said
+        assert "1 / 2" not in said
+
+
 def test_of_samples_with_one_name_the_newest_run_stands_first(client, run):
     newer = add_run(samples=1, name="261121_M02027_0044_000000000-C0FFE")
     found = find("H-0001").samples
