@@ -205,7 +205,7 @@ def approve(removal: Removal, user: User, reason: str = "") -> None:
     """The second person's yes, also to what is in quarantine already; never the first one's own."""
     _must_have(user, CAN_APPROVE)
     if is_own(removal, user):
-        raise CleanUpRefused("Another person must approve it than the one who proposed it.")
+        raise CleanUpRefused("You proposed it, so another person must approve it.")
     values: dict[str, Any] = {"approved_at": Now(), "approved_by": user.get_username()}
     state = RemovalState(removal.state)
     if state == RemovalState.STOPPED or removal.approved_by:

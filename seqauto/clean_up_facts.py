@@ -216,12 +216,17 @@ def _uploaded(made: Figures, upload: Figures) -> Seen:
         names = [name for name, _size in missing] or [META_NAME]
         return Seen(False, f"Not among the objects: {some(names)}.")
     size, left = sum(one["size"] for one in objects), _undetermined(files)
-    told = f"{len(objects):,} objects, {size:,} bytes, in s3://{upload['bucket']}, each with its MD5."
-    told += f" They are {len(of_samples):,} FASTQs and {len(objects) - len(of_samples):,} other files."
+    others = len(objects) - len(of_samples)
+    told = f"{_count(len(objects), 'object')}, {size:,} bytes, in s3://{upload['bucket']}, each with its MD5."
+    told += f" They are {_count(len(of_samples), 'FASTQ')} and {_count(others, 'other file')}."
     if not left:
         return Seen(True, told)
     lost = f"{len(left):,} Undetermined FASTQs ({sum(one['size'] for one in left):,} bytes) are not in S3"
     return Seen(True, f"{told} {lost}: they can be made again from the base calls only.")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _has_meta(project: Figures) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 
 from django.utils import timezone
@@ -18,3 +19,16 @@ def moment(at: datetime) -> str:
     except OverflowError:  # the last day of the calendar, which begins a day later here
         here = at
     return f"{day(here)} {here:%H:%M}"
+
+
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(T\S+)?", re.ASCII)
+
+
+def in_words(text: str) -> str:
+    """A date or moment as JSON keeps it, in words; any other text as it is."""
+    try:
+        if match := _ISO.fullmatch(text):
+            return moment(datetime.fromisoformat(text)) if match[1] else day(date.fromisoformat(text))
+    except ValueError:  # no such day, or a moment of no zone
+        pass
+    return text

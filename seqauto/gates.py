@@ -190,7 +190,7 @@ def _gate(name: str, facts: Facts, rule: Rule, now: datetime) -> Gate:
 
 
 def _rule(_facts: Facts, rule: Rule, _now: datetime) -> Seen:
-    return Seen(rule.is_on, f"{rule.days} days after its proof; rules version {rule.version}.")
+    return Seen(rule.is_on, f"{_days(rule.days)} after its proof; rules version {rule.version}.")
 
 
 def proven_since(facts: Facts) -> datetime | None:
@@ -229,7 +229,7 @@ def _age(facts: Facts, rule: Rule, now: datetime) -> Seen:
         return Seen(False, "Not everything is proven yet.")
     age = timedelta(days=max(rule.days, 0))
     is_old_enough = age <= now - since
-    told = f"The last of the proofs is of {_day(since)}; {rule.days} days are asked for"
+    told = f"The last of the proofs is of {_day(since)}; {_days(rule.days)} must have passed"
     from_when = "" if is_old_enough else f", so from {_day(_later(since, age))}"
     return Seen(is_old_enough, f"{told}{from_when}.")
 
@@ -283,9 +283,13 @@ def _days_passed(facts: Facts, rule: Rule, _now: datetime) -> Seen:
     """Where one machine is database and S3 too, all clocks jump ahead together; its days at work do not."""
     if facts.days_seen is None:
         return Seen(None, "Nobody knows on which days SeqAuto was at work.")
-    told = f"Since then the free space of disks was written down on {facts.days_seen} days"
+    told = f"Since then the free space of disks was written down on {_days(facts.days_seen)}"
     enough = 2 * facts.days_seen >= rule.days
-    return Seen(enough, f"{told}; half of the {rule.days} days are asked for.")
+    return Seen(enough, f"{told}; half of {_days(rule.days)} is asked for.")
+
+
+def _days(count: int) -> str:
+    return f"{count} day" if count == 1 else f"{count} days"
 
 
 def _day(date: datetime | None) -> str:

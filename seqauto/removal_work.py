@@ -62,8 +62,8 @@ log = logging.getLogger(__name__)
 LIMIT = "The limit of a day is reached"
 _WAITS = "It waits for approval by a second person."
 _BEYOND = (
-    "See that all is as it should be, then let it go on on the page Safe to delete: with a reason, this one "
-    "goes beyond the limit. Or withdraw it."
+    "It waits for a person, also after 24 hours. See that all is as it should be; then “Let it go on” on the "
+    "page Safe to delete, with a reason, takes this one beyond the limit. Or withdraw it."
 )
 
 
@@ -198,7 +198,7 @@ def _begin(removal: Removal, rules: CleanUpRules, by: By, seen: Survey, judged: 
             "error": "",
             "remedy": "",
         }
-        turn(removal, states, RemovalState.QUARANTINED, by, "", **values)
+        turn(removal, states, RemovalState.QUARANTINED, by, "", action="removal.quarantine_begun", **values)
     return True
 
 
@@ -279,7 +279,7 @@ def _begin_to_remove(removal: Removal, rules: CleanUpRules, stone: Tombstone, by
             "evidence": evidence_of(judged),
             "error": "",
         }
-        turn(removal, IN_QUARANTINE, RemovalState.REMOVING, by, "", action="removal.begun", **values)
+        turn(removal, IN_QUARANTINE, RemovalState.REMOVING, by, "", action="removal.removal_begun", **values)
     return seen.digest
 
 

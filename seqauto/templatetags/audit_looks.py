@@ -9,6 +9,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from seqauto import dates
 from seqauto.models import AuditEntry
 
 from .looks import NOTHING, printable, size
@@ -58,7 +59,7 @@ def told(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
         text = ", ".join(map(str, value))
     else:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = dates.in_words(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return printable(text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…")
 
 

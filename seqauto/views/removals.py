@@ -130,7 +130,8 @@ def who_carried_out(removal: Removal) -> Mapping[str, str]:
     """Who put it into quarantine, and who removed it or put it back."""
     quarantined, last = "removal.quarantined", f"removal.{removal.state}"
     who = _who_did([removal], [quarantined, last])
-    return {"quarantined": who.get((removal.pk, quarantined), ""), "ended": who.get((removal.pk, last), "")}
+    ended = who.get((removal.pk, last), "") if removal.state in ENDED else ""
+    return {"quarantined": who.get((removal.pk, quarantined), ""), "ended": ended}
 
 
 def place_in_quarantine(removal: Removal, rules: CleanUpRules) -> str:

@@ -425,6 +425,13 @@ def test_the_page_tells_what_changed_from_what_to_what_with_a_link(client, audit
     assert "Ask the clinic" in text
 
 
+def test_dates_are_told_as_everywhere_else(client, auditor):
+    note(before={"until": "2026-12-24"}, after={"until": None, "gone_at": "2026-11-22T07:30:06.314742+00:00"})
+    text = page(client)
+    assert "until: 24 Dec 2026 → –" in text
+    assert "gone at: 22 Nov 2026 07:30" in text
+
+
 def test_long_values_are_folded_and_what_the_reason_says_is_not_repeated(client, auditor):
     path = "/incoming/" + "a" * 80
     after = {"state": "stopped", "bytes": 38_231, "path": path, "error": "The disk failed."}

@@ -90,9 +90,9 @@ def test_a_proven_run_folder_goes_and_leaves_a_certificate(lab, rules):
     actions = list(AuditEntry.objects.filter(kind="removal").order_by("pk").values_list("action", flat=True))
     assert actions == [
         "removal.proposed",
+        "removal.quarantine_begun",
         "removal.quarantined",
-        "removal.quarantined",
-        "removal.begun",
+        "removal.removal_begun",
         "removal.removed",
     ]
 

@@ -426,7 +426,7 @@ def test_who_proposed_on_the_command_line_does_not_approve_as_a_user_of_the_same
     strict = replace(rules, needs_approval=True)
     (removal,) = clean_up.clean_up(strict, command_line())
     name = command_line().removeprefix("command line (").removesuffix(")")
-    with pytest.raises(clean_up.CleanUpRefused, match="Another person"):
+    with pytest.raises(clean_up.CleanUpRefused, match="another person"):
         clean_up.approve(removal, User.objects.create_superuser(name))
     clean_up.approve(removal, User.objects.create_superuser(f"not_{name}"))
     assert removal_of(Path(removal.path)).state == "approved"

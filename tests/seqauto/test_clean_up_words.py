@@ -205,7 +205,7 @@ def test_gates_that_nobody_looked_at_are_not_named_as_closed():
 def test_a_run_that_is_too_young_says_from_when_it_may_go(lab, rules, lab_settings, capsys):
     run = delivered_run(lab, days=3)
     told = closed(run, "source", rules)["age"]
-    assert re.search(r"21 days are asked for, so from \d{4}-\d\d-\d\d \d\d:\d\d\.$", told)
+    assert re.search(r"21 days must have passed, so from \d+ [A-Z][a-z]{2} \d{4} \d\d:\d\d\.$", told)
     call_command("clean_up_runs")
     shown = capsys.readouterr().out
     assert shown.count("✗") == 1

@@ -164,6 +164,6 @@ def test_dates_read_alike_in_every_sentence_in_the_labs_own_time(settings):
     settings.TIME_ZONE = "America/New_York"
     said = {gate.name: gate.evidence for gate in gates(facts_of(), Rule("source", days=40), NOW)}
     assert said["age"] == (
-        "The last of the proofs is of 4 Feb 2026 07:00; 40 days are asked for, so from 16 Mar 2026 08:00."
+        "The last of the proofs is of 4 Feb 2026 07:00; 40 days must have passed, so from 16 Mar 2026 08:00."
     )
     assert said["clock"] == "The database says 1 Mar 2026 07:00, as all others do."

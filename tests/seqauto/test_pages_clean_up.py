@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from delivery_rows import GIGABYTE, add_delivery
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -17,6 +17,7 @@ from seqauto.clean_up_rules import clean_up_rules_of_settings
 from seqauto.models import AuditEntry, Delivery, Hold, Proof, Removal
 from seqauto.models.clean_up import RemovalState, Target
 from seqauto.models.deliveries import DeliveryState, StepKind
+from seqauto.removal_rows import turn
 from seqauto.views import clean_up as views
 from sequencing.s3 import META_NAME
 
@@ -256,7 +257,7 @@ def test_a_proposal_is_written_down_and_waits_for_another_person(client, cleaner
     assert (removal.state, removal.proposed_by) == (RemovalState.PROPOSED, "cleaner")
     assert page(client).count("You proposed it, so another person must approve it.") == 1
     response = client.post(reverse("clean_up_approve", args=[removal.pk]), follow=True)
-    assert "Another person must approve it" in messages_of(response)
+    assert "You proposed it, so another person must approve it." in messages_of(response)
     log_in(client, "second", "seqauto_clean_up_approve")
     assert "cleaner proposed it. Approve it if it may go." in page(client)
     assert "Another person must approve it." not in page(client)
@@ -414,6 +415,15 @@ def test_what_ended_last_stands_first_with_who_and_why(client, cleaner):
     assert "Withdrawn Needed for a re-analysis" in text_of(response)  # it never left its place
     Removal.objects.update(quarantined_at=long_ago)
     assert "Put back Needed for a re-analysis" in page(client)
+
+
+def test_what_is_stopped_was_removed_by_nobody(client, cleaner):
+    removal = add_removal(ripe_run(), RemovalState.APPROVED)
+    with transaction.atomic():
+        turn(removal, [RemovalState.APPROVED], RemovalState.STOPPED, "clean-up by itself", "A disk failed")
+    response = client.get(f"/clean-up/{removal.pk}/")
+    assert response.context["who"]["ended"] == ""
+    assert "by clean-up by itself" not in text_of(response)
 
 
 def test_who_withdrew_stands_in_the_list_and_on_its_page(client, cleaner, tmp_path):
