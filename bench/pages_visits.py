@@ -58,6 +58,7 @@ TEXTS = (
 SEARCHES = (
     "", *TEXTS, "q=A0", "q={run.sequencer.serial}", "q={sample.project}", "q={run.path}/{file.path}",
     "q={file.path}", "q={run.path}/nothing", "q=/archive/haem/2", "q=2", "q={delivery.name}", "q=HAEM",
+    "q=MiSeq", "q=exome_v8",
 )  # fmt: skip
 
 #: How lists of what lies in runs are narrowed by these.
@@ -118,10 +119,13 @@ VISITS: dict[str, list[Visit]] = {
     ),
     "files_export": lists("", "state=missing", "project={sample.project}"),
     "files_paths": lists("", "q={sample.sample_id}", "state=missing"),
-    "experiments": lists("", "page=2", "page=300", "q=haem", "q=nothing+has+this", "sort=name", "sort=-runs"),
-    "experiments_export": lists(""),
-    "sequencers": lists("", "q=M0", "silent=7", "sort=-runs"),
-    "sequencers_export": lists(""),
+    "experiments": lists(
+        "", "page=2", "page=300", "page=999999", "q=haem", "q=nothing+has+this", "sort=name", "sort=-runs",
+        "columns=name.runs",
+    ),
+    "experiments_export": lists("", "columns=name.runs"),
+    "sequencers": lists("", "q=M0", "model=MiSeq", "silent=7", "sort=-runs", "columns=serial.silent"),
+    "sequencers_export": lists("", "columns=serial.silent"),
     "check_sheet": lists(""),
     "server_status": lists(""),
     "server_status_live": lists(""),
