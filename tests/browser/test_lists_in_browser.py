@@ -2,6 +2,7 @@
 
 import pytest
 from page_rows import add_run
+from test_access_in_browser import AXE, FIND, LEVELS
 
 from seqauto.models import SequencingRun
 
@@ -56,6 +57,18 @@ def test_columns_are_chosen_by_keyboard_and_stay(open_page, log_in, run):
     page.wait_for_url("**/runs/?columns=*")
     page.goto("/runs/")
     assert page.locator("th:has-text('Flow cell')").count() == 1
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_on_a_phone_the_unfolded_filter_can_be_used_by_everybody(open_page, log_in, run, dark):
+    page = open_page(width=390, dark=dark)
+    log_in(page)
+    for name in ("runs", "samples", "files", "experiments", "sequencers"):
+        page.goto(f"/{name}/")
+        page.click("button:has-text('Filter or sort')")
+        page.wait_for_selector("#filter.show #id_sort")
+        page.evaluate(AXE.read_text())
+        assert page.evaluate(FIND, LEVELS) == []
 
 
 @pytest.mark.parametrize("scripts", [True, False])
