@@ -1,7 +1,8 @@
-"""Builds boto3's clients, from a lab's rules; nothing is asked of a server here."""
+"""Builds clients of S3 and AWS Batch, from a lab's rules; nothing is asked of a server here."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sequencing.s3 import Options, client_settings
@@ -14,15 +15,24 @@ def s3_client(rules: S3Rules, **settings: Any) -> Any:
 
     `settings` are further keywords of botocore's Config.
     """
-    import boto3  # a tenth of a second, which pages and scans need not wait for
-    from botocore.config import Config
+    from botocore.config import Config  # a tenth of a second, which pages and scans need not wait for
+    from botocore.session import Session
 
-    session = boto3.Session(profile_name=rules.profile or None)
-    return session.client(
+    session = Session(profile=rules.profile or None)
+    session.register_component("data_loader", _loader())
+    return session.create_client(
         "s3",
         endpoint_url=rules.endpoint_url or None,
         config=Config(**client_settings(s3_options(rules)) | settings),
     )
+
+
+@cache
+def _loader() -> Any:
+    """What botocore knows of S3, read once; credentials, which people renew, are looked for each time."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def log_client(rules: S3Rules) -> Any:

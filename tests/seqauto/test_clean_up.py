@@ -708,7 +708,7 @@ def test_the_command_ends_with_1_where_a_named_run_must_stay(lab, lab_settings, 
     other = delivered_run(lab, number=2)
     with pytest.raises(CommandError, match="must stay"):
         call_command("clean_up_runs", "--execute", "--run", run.name)
-    assert "✗ Everything has been proven for long enough" in capsys.readouterr().out
+    assert "✗ It has not been proven for long enough" in capsys.readouterr().out
     assert run.exists()
     assert other.exists()
     with pytest.raises(CommandError, match="No delivery is called"):
