@@ -39,10 +39,11 @@ class InRuns(Chips):
         rows = super().filter_queryset(queryset)
         if self.form.errors:
             return rows
+        run, rows_first = self.way_to_runs()
         if asked := self._asked_of_runs():
             visible = Q() if self.finds_hidden() else Q(is_hidden=False)
-            return rows.filter(of_runs(reduce(and_, asked, visible), *self.way_to_runs()))
-        return rows if self.finds_hidden() else rows.filter(not_of_runs(Q(is_hidden=True)))
+            return rows.filter(of_runs(reduce(and_, asked, visible), run, rows_first))
+        return rows if self.finds_hidden() else rows.filter(not_of_runs(Q(is_hidden=True), run))
 
     def is_of_some_runs(self) -> bool:
         """Whether something is asked of runs, so that rows are found by theirs."""

@@ -78,10 +78,10 @@ def of_runs(which: Q, run: str = "run", rows_first: bool = False) -> Q:
     return Q(**{f"{run}__in": runs})
 
 
-def not_of_runs(which: Q) -> Q:
+def not_of_runs(which: Q, run: str = "run") -> Q:
     """Rows of other runs than such, which are few; where there are none, nothing is asked of a row."""
     runs = _found_first(which)
-    return ~Q(run__in=runs) if runs else Q()
+    return ~Q(**{f"{run}__in": runs}) if runs else Q()
 
 
 def _found_first(which: Q) -> list[int] | QuerySet[SequencingRun, int]:

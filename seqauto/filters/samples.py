@@ -105,7 +105,8 @@ class FileFilter(InRuns):
 
     def way_to_runs(self) -> tuple[str, bool]:
         """Files that are found by their samples are left out by these too, before they are read."""
-        return ("sample__run", True) if self.finds_by_sample() else ("run", False)
+        by_text = self.finds_by_sample()
+        return ("sample__run" if by_text or self.value("project") else "run"), by_text
 
     def finds_by_sample(self) -> bool:
         """Whether the text is how a sample begins, rather than a path."""

@@ -303,7 +303,13 @@ def test_files_of_these_samples_are_those_of_what_the_samples_are_narrowed_to(cl
     assert 'href="/files/?q=h-22&amp;group=haem&amp;flag=all"' in page
 
 
-@pytest.mark.parametrize("query", [{}, {"q": "h"}, {"sort": "run"}, {"flag": "all", "before": "2026-11-30"}])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {}, {"q": "h"}, {"q": "h", "group": "haem"}, {"sort": "run"}, {"flag": "all", "before": "2026-11-30"},
+        {"project": "haem"}, {"project": "haem", "after": "2026-10-01"},
+    ],
+)  # fmt: skip
 def test_it_makes_no_difference_how_many_runs_are_asked_for_or_hidden(client, hidden, monkeypatch, query):
     few = samples_and_paths(client, **query)
     monkeypatch.setattr(run_filters, "MOST_NAMED", 0)
