@@ -151,8 +151,8 @@ VISITS: dict[str, list[Visit]] = {
         "closed=too&code=odd_name", "sort=opened_at", "closed=too&sort=-closed_at",
     ),
     "audit": lists(
-        "", "older=20000", "who=anna", "who=nobody", "action=run.flags_set", "kind=removal", "name={run.name}",
-        "name=nothing+has+this", "after=2025-01-01&before=2025-02-01",
+        "", "older=20000", "who=anna", "who=nobody", "action=run.flags_set", "kind=removal",
+        "name={run.name}", "name=nothing+has+this", "after=2025-01-01&before=2025-02-01",
     ),
     "audit_export": lists("", "name=nothing+has+this"),
     "search": lists(*SEARCHES),
