@@ -41,7 +41,8 @@ class Place:
 
 def place_of(delivery: Delivery, target: str, rules: CleanUpRules) -> Place:
     if target == SOURCE:
-        return Place(Path(delivery.path), Path(delivery.root))
+        disk = Path(delivery.root)
+        return Place(Path(delivery.path), disk if disk in rules.delivery.incoming else None)
     kind = StepKind.CONVERT if target == FASTQS else StepKind.BACK_UP
     step = steps_of(delivery).get(kind)
     folder = figures_in(step).get("folder") if step and has_made(step) else None

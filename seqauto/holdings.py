@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, prefetch_related_objects
 
 from .delivery_states import DIFFERS
 from .models import Delivery, DeliveryStep, Removal
@@ -40,7 +40,8 @@ class Holding:
 
 
 def holding(delivery: Delivery) -> Holding:
-    """What one run holds. Of many, prefetch `steps` and `removals`."""
+    """What one run holds. Of many, use `to_prefetch`."""
+    prefetch_related_objects([delivery], _removals())  # a manifest tells every file, and nobody reads it here
     removals = list(delivery.removals.all())
     steps = {step.kind: step for step in delivery.steps.all()}
     quarantined = {one.target: one for one in removals if one.is_in_quarantine}
@@ -61,7 +62,11 @@ def holding(delivery: Delivery) -> Holding:
 def to_prefetch() -> tuple[Prefetch, Prefetch]:
     """All that `holding` asks of a delivery."""
     steps = DeliveryStep.objects.order_by("place").defer("problems", "traceback")
-    return Prefetch("steps", steps), Prefetch("removals", Removal.objects.defer("manifest", "evidence"))
+    return Prefetch("steps", steps), _removals()
+
+
+def _removals() -> Prefetch:
+    return Prefetch("removals", Removal.objects.defer("manifest", "evidence"))
 
 
 def _stands(step: DeliveryStep, removals: Iterable[Removal], target: Target) -> bool:

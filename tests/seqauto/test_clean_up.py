@@ -28,7 +28,9 @@ from cleaning import (
 from delivering import deliver, delivery_of, events_of, land_run, look, rules_for, snapshot, state_of
 from django.contrib.auth.models import Permission, User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import F, ProtectedError
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from ordinary_user import unreadable
 
@@ -393,8 +395,8 @@ def silent_s3(monkeypatch) -> Iterator[tuple[str, list[socket.socket]]]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}", asked
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
-    for connection in asked:
-        connection.close()
+    for one in asked:
+        one.close()
 
 
 def test_promise_30_an_s3_that_hangs_is_asked_for_the_first_run_only(lab, silent_s3):
@@ -431,6 +433,28 @@ def test_promise_30_a_disk_that_cannot_be_read_keeps_everything(lab, rules):
     with unreadable(run):
         assert execute(rules) == []
     assert run.exists()
+
+
+def test_promise_29_a_run_folder_on_a_disk_that_the_settings_name_no_more_stays(lab, rules):
+    run = delivered_run(lab)
+    (lab.incoming[0].parent / "another").mkdir()
+    elsewhere = replace(rules, delivery=replace(lab, incoming=[lab.incoming[0].parent / "another"]))
+    execute(replace(rules, grace_hours=24))
+    (removal,) = execute(elsewhere)  # also what went into quarantine before
+    assert (removal.state, run.exists()) == ("put_back", True)
+    assert removal.error.endswith("lies in no folder that the settings name.")
+    assert closed_gates(run, "source", elsewhere)[0] == "target"
+    assert execute(elsewhere, run.name) == []
+    assert run.exists()
+
+
+def test_a_plan_reads_no_manifest_of_what_was_removed(lab, rules):
+    run = delivered_run(lab)
+    execute(rules)
+    assert removal_of(run).manifest
+    with CaptureQueriesContext(connection) as asked:
+        clean_up.plan(clean_up_rules(lab))
+    assert not [query["sql"] for query in asked if '"seqauto_removal"."manifest"' in query["sql"]]
 
 
 def test_fastqs_that_somebody_added_to_stay(lab):
