@@ -85,7 +85,8 @@ _LEFT_OUT = "Reads of no sample (Undetermined) are not uploaded."
 
 def _outgoing(folder: str, file: Mapping[str, Any]) -> Outgoing:
     path = Path(folder, file["path"])
-    return Outgoing(path, path.name, file["size"], file["mtime_ns"], file["md5"])
+    known = file["size"], file["mtime_ns"], file["md5"], file.get("xxh3", "")
+    return Outgoing(path, path.name, *known)
 
 
 def _by_project(files: Iterable[Mapping[str, Any]], no_project: str) -> dict[str, list[Mapping[str, Any]]]:

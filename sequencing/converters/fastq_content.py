@@ -1,4 +1,4 @@
-"""Reads a FASTQ from its first byte to its last: whether it is whole, whose reads it holds, and its MD5."""
+"""Reads a FASTQ from its first byte to its last: whether it is whole, whose reads it holds, its hashes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+import xxhash
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -26,8 +28,8 @@ _NAME = re.compile(r"@[^:\s]*:[^:\s]*:[^:\s]*:(?P<lane>\d+):\S* (?P<read>\d):[YN
 class FastqContent:
     """How many reads a FASTQ holds, the name of the first, and why it is not whole ("" where it is).
 
-    `is_known` is False where the reads cannot be got at (`.ora`, `.bz2`). `md5` is that of the whole file as
-    it lies on the disk, in hexadecimal; a file that is not whole has none.
+    `is_known` is False where the reads cannot be got at (`.ora`, `.bz2`). `md5` and `xxh3` (128 bits) are
+    those of the whole file as it lies on the disk, in hexadecimal; a file that is not whole has none.
     """
 
     reads: int
@@ -35,6 +37,7 @@ class FastqContent:
     fault: str = ""
     is_known: bool = True
     md5: str = ""
+    xxh3: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,9 @@ def read_through(path: Path, note: Callable[[int], None] = lambda count: None) -
     with path.open("rb", buffering=0) as file:
         hashed = _Hashed(file, note)
         content = _content_of(io.BufferedReader(hashed, _PACKED_CHUNK), path.suffix)
-        return content if content.fault else replace(content, md5=hashed.md5.hexdigest())
+        if content.fault:
+            return content
+        return replace(content, md5=hashed.md5.hexdigest(), xxh3=hashed.xxh3.hexdigest())
 
 
 class _Hashed(io.RawIOBase):
@@ -63,14 +68,16 @@ class _Hashed(io.RawIOBase):
 
     def __init__(self, file: io.FileIO, note: Callable[[int], None]) -> None:
         self._file, self._note = file, note
-        self.md5 = hashlib.md5(usedforsecurity=False)
+        self.md5, self.xxh3 = hashlib.md5(usedforsecurity=False), xxhash.xxh3_128()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         count = self._file.readinto(buffer)
-        self.md5.update(memoryview(buffer)[:count])
+        read = memoryview(buffer)[:count]
+        self.md5.update(read)
+        self.xxh3.update(read)
         self._note(count)
         return count
 

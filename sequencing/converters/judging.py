@@ -39,8 +39,8 @@ class JudgedFile:
     """A FASTQ: path inside the output folder, whose it is, and by what it is known again.
 
     `sample_id` is "Undetermined" for the reads of no sample; `lane` None means all lanes. `reads` is None
-    where the file cannot be read through (`.ora`). `mtime_ns` is from before the file was read, `md5` of all
-    bytes that were read ("" where it is not whole).
+    where the file cannot be read through (`.ora`). `mtime_ns` is from before the file was read, `md5` and
+    `xxh3` (128 bits) are of all bytes that were read ("" where it is not whole).
     """
 
     path: str
@@ -51,6 +51,7 @@ class JudgedFile:
     size: int
     mtime_ns: int
     md5: str
+    xxh3: str
     reads: int | None
 
 
@@ -136,6 +137,7 @@ def _judged(record: FileRecord, content: FastqContent) -> JudgedFile:
         record.size or 0,
         record.mtime_ns or 0,
         content.md5,
+        content.xxh3,
         content.reads if content.is_known else None,
     )
 

@@ -44,10 +44,16 @@ LEAST_PART_BYTES = 5 * 1024 * 1024  # Amazon S3 user guide, "Multipart upload li
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to upload. Memory is about `threads` × `part_bytes`, more for files above 10,000 parts."""
+    """How to upload. Memory is about `threads` × `part_bytes`, more for files above 10,000 parts.
+
+    Files above `part_bytes` go in parts; but where the server checks no checksums, only those above
+    `whole_bytes`. Such a server proves by the MD5 that it computes of an object, and most of them tell that
+    only of what came in one piece; of parts it must be read back, or hashed by the server once more.
+    """
 
     threads: int = 8
-    part_bytes: int = 8 * 1024 * 1024  # larger files go in parts of this size
+    part_bytes: int = 8 * 1024 * 1024
+    whole_bytes: int = 200 * 1024 * 1024  # as rclone's --s3-upload-cutoff
     storage_class: str = ""
     acl: str = ""
     owner: str = ""  # twelve digits: the account that must own the bucket
@@ -130,6 +136,18 @@ _PASSING_NAMES = frozenset({
 })  # fmt: skip
 
 
+class ReadWhileSent:
+    """A body that the client reads as it sends it, from its start at each attempt.
+
+    The client wraps in an error of its own what reading raises; `problem` keeps it.
+    """
+
+    problem: UploadProblem | None = None
+
+    def seek(self, place: int) -> None:
+        raise NotImplementedError
+
+
 class Calls:
     """One bucket, asked through one client; used by many threads at once.
 
@@ -159,9 +177,17 @@ class Calls:
 
     def ask_once(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Raises Passing too."""
-        with self.plain_words(operation):
-            answer: dict[str, Any] = getattr(self.client, operation)(**{**self._always, **arguments})
-            return answer
+        body = arguments.get("Body")
+        if isinstance(body, ReadWhileSent):
+            body.seek(0)
+        try:
+            with self.plain_words(operation):
+                answer: dict[str, Any] = getattr(self.client, operation)(**{**self._always, **arguments})
+                return answer
+        except Passing:
+            if isinstance(body, ReadWhileSent) and body.problem:
+                raise body.problem from None
+            raise
 
     def retry(self, operation: str, call: Callable[[], Answer]) -> Answer:
         """Call again while failures pass: a bounded number of times, over minutes."""

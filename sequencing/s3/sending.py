@@ -13,7 +13,7 @@ from typing import Any
 from ..illumina.errors import shown
 from .calls import Calls, Passing, Refused, UploadProblem, stopped
 from .evidence import Digests, Proof, Verdict, crc32_base64, judge
-from .reading import LocalFile
+from .reading import LocalFile, Streamed
 
 _READ_BACK_BYTES = 1024 * 1024
 
@@ -33,10 +33,11 @@ class Uploaded:
 
 
 class Transfer:
-    """One file on its way. Its lock is held while the file is read: in order, once."""
+    """One file on its way, whole or in parts. Its lock is held while the file is read: in order, once."""
 
-    def __init__(self, key: str, file: LocalFile, is_there: bool) -> None:
+    def __init__(self, key: str, file: LocalFile, is_there: bool, is_whole: bool) -> None:
         self.key, self.file, self.is_there = key, file, is_there
+        self.is_whole = is_whole or file.part_count == 1
         self.lock = threading.Lock()
         self.upload_id = ""
         self.parts_read = 0
@@ -44,7 +45,7 @@ class Transfer:
 
     @property
     def step_count(self) -> int:
-        return 1 if self.is_there else self.file.part_count
+        return 1 if self.is_there or self.is_whole else self.file.part_count
 
     @property
     def where(self) -> dict[str, str]:
@@ -78,12 +79,16 @@ class Sender:
         kept = {"StorageClass": calls.options.storage_class, "ACL": calls.options.acl}
         self._settings = {name: value for name, value in kept.items() if value}
 
+    def transfer(self, key: str, file: LocalFile, is_there: bool) -> Transfer:
+        """How this file goes to this server."""
+        file.counts_crc32 = self.server_checks
+        is_whole = not self.server_checks and file.size <= self.calls.options.whole_bytes
+        return Transfer(key, file, is_there, is_whole)
+
     def work(self, steps: Shared) -> None:
         """Take step after step until none is left or the upload is halted."""
         while not self.calls.halt.is_set() and (transfer := steps.take()):
-            size = self._step(transfer)
-            with self._lock:
-                self.sent += size
+            self._step(transfer)
 
     def abort(self, transfers: list[Transfer]) -> None:
         """Leave nothing half sent, if S3 can be reached; else the next try aborts it."""
@@ -100,27 +105,42 @@ class Sender:
 
     # ---- steps ----
 
-    def _step(self, transfer: Transfer) -> int:
+    def _step(self, transfer: Transfer) -> None:
         if transfer.is_there:
-            return self._recognise(transfer)
-        if transfer.file.part_count == 1:
-            return self._send_whole(transfer)
-        return self._send_part(transfer)
+            self._recognise(transfer)
+        elif transfer.file.part_count == 1:
+            self._send_at_once(transfer)
+        elif transfer.is_whole:
+            self._stream(transfer)
+        else:
+            self._send_part(transfer)
 
-    def _recognise(self, transfer: Transfer) -> int:
+    def _note(self, count: int) -> None:
+        """So many bytes more are sent, or fewer where they are sent again."""
+        if self.calls.halt.is_set():
+            raise stopped()
+        with self._lock:
+            self.sent += count
+
+    def _recognise(self, transfer: Transfer) -> None:
         """Something stands at the key already: it must be our file."""
-        for _part in transfer.file.parts():
-            if self.calls.halt.is_set():
-                raise stopped()
+        for part in transfer.file.parts():
+            self._note(len(part))
         self.done[transfer.key] = self._prove(transfer.key, transfer.file.digests, None)
-        return transfer.file.size
 
-    def _send_whole(self, transfer: Transfer) -> int:
+    def _send_at_once(self, transfer: Transfer) -> None:
         body = transfer.file.next_part()
         self.done[transfer.key] = self.put(transfer.key, body, transfer.file.digests)
-        return len(body)
+        self._note(len(body))
 
-    def _send_part(self, transfer: Transfer) -> int:
+    def _stream(self, transfer: Transfer) -> None:
+        body = Streamed(transfer.file, self._note)
+        written = self._create("put_object", Key=transfer.key, Body=body, **self._settings)
+        while body.read():  # the rest, where S3 has answered before it had all
+            pass
+        self.done[transfer.key] = self._prove(transfer.key, transfer.file.digests, written)
+
+    def _send_part(self, transfer: Transfer) -> None:
         with transfer.lock:
             self._begin(transfer)
             number, body = transfer.read_part()
@@ -131,7 +151,7 @@ class Sender:
             is_last = len(transfer.parts_sent) == transfer.file.part_count
         if is_last:
             self._complete(transfer)
-        return len(body)
+        self._note(len(body))
 
     def _begin(self, transfer: Transfer) -> None:
         if not transfer.upload_id:

@@ -6,6 +6,7 @@ import re
 import threading
 
 import pytest
+import xxhash
 from converting import make_job
 
 from sequencing.converters import ConversionProblem, judge, onboard_fastqs
@@ -214,12 +215,13 @@ def test_promise_13_every_file_has_the_md5_of_its_bytes(output):
     for file in verdict.files:
         path = output.folder / file.path
         assert file.md5 == hashlib.md5(path.read_bytes()).hexdigest()
+        assert file.xxh3 == xxhash.xxh3_128(path.read_bytes()).hexdigest()
         assert (file.size, file.mtime_ns) == (path.stat().st_size, path.stat().st_mtime_ns)
 
 
-def test_a_fastq_that_is_not_whole_has_no_md5(output):
+def test_a_fastq_that_is_not_whole_has_no_hashes(output):
     output.path("A").write_bytes(output.path("A").read_bytes()[:-8])
-    assert [file.path for file in judge(output.job).files if not file.md5] == [
+    assert [file.path for file in judge(output.job).files if not file.md5 and not file.xxh3] == [
         "Panel/A_S1_L001_R1_001.fastq.gz"
     ]
 

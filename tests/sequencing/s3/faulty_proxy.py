@@ -107,9 +107,15 @@ class _Handler(BaseHTTPRequestHandler):
     line: FaultyProxy
 
     def _handle(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        size = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(size)
         headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
-        answer = self.line.answer(Request(self.command, self.path, headers, body))
+        request = Request(self.command, self.path, headers, body)
+        if len(body) < size:  # the client has broken off
+            self.line.ask_partly(request, len(body))
+            self.close_connection = True
+            return
+        answer = self.line.answer(request)
         if answer is None:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)

@@ -16,7 +16,9 @@ RUN = ProjectRun("MUSCLE", "M00879", 31, "000000000-A69NA", date(2014, 2, 10))
 BELOW = "lab/MUSCLE/M00879_31/"
 PART = 5 * 1024 * 1024
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-QUICK: dict[str, Any] = {"threads": 4, "part_bytes": PART, "first_pause": 0.01, "longest_pause": 0.05}
+QUICK: dict[str, Any] = {
+    "threads": 4, "part_bytes": PART, "whole_bytes": 0, "first_pause": 0.01, "longest_pause": 0.05,
+}  # fmt: skip
 
 
 def make_client(endpoint: str, options: Options) -> Any:
