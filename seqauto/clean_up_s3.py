@@ -18,6 +18,7 @@ from .clean_up_facts import Figures, moment, newest_proof, some
 from .delivery_rules import S3Rules
 from .gates import Seen
 from .models import Delivery, Proof
+from .proving import known_objects
 from .s3_clients import s3_client, s3_options
 
 S3_ATTEMPTS = 3  # of each call: a plan of many runs does not wait for minutes at each
@@ -55,7 +56,7 @@ def look_at_s3(
     delivery: Delivery, upload: Figures, rules: S3Rules, now: datetime, *, is_thorough: bool
 ) -> SeenInS3:
     """Ask for every object of an upload; a thorough look reads back what no checksum proves."""
-    objects = list(objects_of(upload))
+    objects = known_objects(upload) if upload else ()
     if not objects:
         return SeenInS3(Seen(False, "No objects are recorded."))
     bucket, silent = str(upload["bucket"]), _silent.get()
@@ -89,7 +90,7 @@ def look_at_s3(
 
 def _by_sizes(delivery: Delivery, upload: Figures, calls: Calls, clock: datetime | None) -> SeenInS3:
     """For servers that tell no checksum: what stands there now, of which the last proof tells the content."""
-    objects = list(objects_of(upload))
+    objects = known_objects(upload)
     differ = _sizes_differ(upload, calls, objects)
     proof = newest_proof(delivery, Proof.What.S3, None)
     if proof and not proof.is_good:
@@ -122,14 +123,6 @@ def _last_proven(delivery: Delivery, upload: Figures) -> datetime | None:
     uploaded_at = max((at for at in uploads if at), default=None)
     proof = newest_proof(delivery, Proof.What.S3, uploaded_at)
     return proof.at if proof else uploaded_at
-
-
-def objects_of(upload: Figures) -> Iterator[KnownObject]:
-    for project in upload.get("projects", ()):
-        for one in project.get("objects", ()):
-            yield KnownObject(
-                one["key"], one["size"], one["checksum"].removeprefix("md5 "), one.get("crc32", "")
-            )
 
 
 def _clock_of(answer: Mapping[str, Any]) -> datetime | None:

@@ -33,13 +33,13 @@ from sequencing.removing import RemoveProblem, refuse_mounts
 from . import dates
 from .clean_up_facts import facts_of, figures_of, place_of, records_of, some, steps_of
 from .clean_up_rules import CleanUpRules
-from .clean_up_s3 import look_at_s3, objects_of
+from .clean_up_s3 import look_at_s3
 from .delivery_work import STOPPING
 from .gates import BACKUP, FASTQS, FROM_THE_DATABASE, SOURCE, Facts, Seen, gates, proven_since
 from .models import Delivery, DeliveryStep, DiskReading, Removal
 from .models.clean_up import AWAY
 from .models.deliveries import StepKind
-from .proving import manifest_difference
+from .proving import known_objects, manifest_difference
 from .removal_manifest import manifest_text, strange_names
 from .settling import looks_of
 
@@ -142,7 +142,7 @@ class _Look:
         except _DISK_FAILS as failure:
             if not is_gone(str(self.at or path)):
                 return None, Seen(None, _words(failure))
-            return None, Seen(False, _missing(self.at or path, root).text)
+            return None, _missing(self.at or path, root)
 
     def _as_proven(self, listing: Listing) -> Seen:
         if listing.problems:
@@ -166,7 +166,7 @@ class _Look:
     def _hashes(self) -> Callable[[Entry], str]:
         """What is known of a file's content: by the backup's manifest, or by the MD5 of its object."""
         if self.target == FASTQS:
-            md5s = {(Path(one.key).name, one.size): one.md5 for one in objects_of(self.upload)}
+            md5s = {(Path(one.key).name, one.size): one.md5 for one in known_objects(self.upload)}
             return lambda entry: md5s.get((Path(entry.path).name, entry.size), "")
         try:
             entries = self.manifest.entries

@@ -107,7 +107,7 @@ class Gate:
         if self.is_known:
             lead = "" if self.name in _EVIDENCE_TELLS else _CLOSED.get(self.name, "")
         told = f"{lead}. {self.evidence}" if lead else self.evidence
-        return told if told.endswith(".") else f"{told}."
+        return told if told.endswith((".", "?")) else f"{told}."
 
 
 def closed_gates(judged: Sequence[Gate]) -> list[Gate]:
