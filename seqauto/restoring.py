@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from sequencing.copying import Backup, manifest_path, restore
 
-from . import audit
+from . import audit, dates
 from .delivery_log import note
 from .delivery_rules import DeliveryRules
 from .models import Delivery, DeliveryStep
@@ -73,7 +73,7 @@ def _refuse_removed(step: DeliveryStep) -> None:
             f"Its backup stands in quarantine, removal {taken.pk}. Put it back first: see Safe to delete."
         )
     if taken:
-        day = f" on {timezone.localtime(taken.ended_at):%Y-%m-%d}" if taken.ended_at else ""
+        day = f" on {dates.day(timezone.localtime(taken.ended_at))}" if taken.ended_at else ""
         raise RestoreRefused(f"Its backup was removed by clean-up{day}: certificate {taken.pk}.")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from .. import dates
 from ..audit import record
 from ..delivery_rules import DeliveryRules
 from ..delivery_states import override_key
@@ -156,7 +157,7 @@ def _found_from_before(work: Work, submission: Submission, rules: DeliveryRules)
     if is_forgotten(submission.asked_at, timezone.now()) and not is_overridden:
         raise StepProblem(
             code,
-            f"{told}: it was sent at {submission.asked_at:%Y-%m-%d %H:%M} UTC without an answer, and "
+            f"{told}: it was sent on {dates.moment(submission.asked_at)} without an answer, and "
             "AWS Batch lists ended jobs for a day only.",
             _LOOK_YOURSELF,
             problems=[problem],

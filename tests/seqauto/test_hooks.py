@@ -17,7 +17,7 @@ from django.utils import timezone
 from moto import mock_aws
 from test_broker import embedded  # noqa: F401
 
-from seqauto import checks, decisions, hooks
+from seqauto import checks, dates, decisions, hooks
 from seqauto.delivery_work import Work
 from seqauto.hooks import Job, NotTaken, filled_in, hook_for, parse_hooks
 from seqauto.models import AuditEntry, Submission
@@ -276,11 +276,13 @@ def test_a_job_that_batch_may_have_forgotten_is_left_to_a_person(rules, batch_se
     batch_server.swallow = lambda job: bool(batch_server.jobs.clear()) or True
     deliver(rules)
     batch_server.swallow = lambda job: False
-    Submission.objects.update(asked_at=timezone.now() - timedelta(days=2))
+    asked_at = timezone.now() - timedelta(days=2)
+    Submission.objects.update(asked_at=asked_at)
     decisions.retry(delivery_of(run), admin_user)
     deliver(rules)
     step = step_of(run, StepKind.SUBMIT)
     assert (step.code, batch_server.jobs) == ("submitted_or_not_1", [])
+    assert f"it was sent on {dates.moment(asked_at)} without an answer" in step.error
     decisions.override(delivery_of(run), admin_user, [step.code], "Nothing of it is there")
     deliver(rules)
     assert (state_of(run), len(batch_server.jobs)) == (DeliveryState.DELIVERED, 1)

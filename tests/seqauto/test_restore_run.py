@@ -13,6 +13,7 @@ from delivering_faults import environment_of
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from seqauto import dates
 from seqauto.models import AuditEntry, Removal
 from sequencing.copying import list_folder, manifest_path, read_manifest, verify
 
@@ -154,6 +155,6 @@ def test_a_backup_that_clean_up_removed_is_told_with_its_certificate(run, rules,
     Removal.objects.update(state="removed", ended_at=now)
     shutil.rmtree(backup)
     assert (
-        f"was removed by clean-up on {timezone.localtime(now):%Y-%m-%d}: certificate {removal.pk}."
+        f"was removed by clean-up on {dates.day(timezone.localtime(now))}: certificate {removal.pk}."
         in refused(run, place)
     )
