@@ -72,7 +72,7 @@ def test_a_delivery_can_be_watched_to_its_end_without_reloading(open_page, log_i
     page.wait_for_selector(f"{hand} >> text=Convert")
     let_all_end(running)
     page.wait_for_selector("main .state.ok >> text=Delivered")
-    page.wait_for_function("!document.querySelector('#live[hx-get]')")
+    page.wait_for_selector("#live[hx-get]", state="detached")
     assert page.inner_text(hand) == ""
     assert page.evaluate("window.isTheSamePage")
 

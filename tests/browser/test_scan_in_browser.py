@@ -43,7 +43,7 @@ def test_the_button_starts_a_scan_that_can_be_watched_to_its_end(open_page, log_
     assert page.locator(".head").bounding_box() == head
     assert page.locator("#scans-table").bounding_box()["y"] == table["y"]
     assert "just now" in page.inner_text("#scans-head")
-    page.wait_for_function("document.getElementById('said').textContent.includes('Finished')")
+    page.wait_for_selector("#said:has-text('Finished')", state="attached")
 
     page.click("text=View SeqAuto Run")
     assert "runs and" in page.inner_text("#scan-head")

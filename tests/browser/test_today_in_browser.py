@@ -125,9 +125,9 @@ def test_what_runs_is_followed_to_its_end_without_reloading_or_flicker(open_page
     Delivery.objects.filter(state=DeliveryState.DELIVERING).update(state=DeliveryState.DELIVERED)
     DeliveryStep.objects.filter(state=StepState.RUNNING).update(state=StepState.DONE)
     page.wait_for_selector("#live .state.ok >> text=Finished")
-    page.wait_for_function("!document.querySelector('#live[hx-get]')")
-    page.wait_for_function("!document.querySelector('.todo')?.textContent.includes('disk scan stopped')")
-    page.wait_for_function("document.getElementById('said').textContent.includes('No scan is running')")
+    page.wait_for_selector("#live[hx-get]", state="detached")
+    page.wait_for_selector(".todo:has-text('disk scan stopped')", state="detached")
+    page.wait_for_selector("#said:has-text('No scan is running')", state="attached")
     assert page.evaluate("window.isTheSamePage")
 
 
