@@ -14,7 +14,7 @@ from .parts import Plain, TimeColumn
 class MessageTable(Plain):
     severity = tables.Column()
     text = tables.Column(verbose_name="Message", orderable=False)
-    run = tables.Column(orderable=False)
+    run = tables.Column(orderable=False, attrs={"td": {"data-label": "Run"}})
     opened_at = TimeColumn("Since")
     closed_at = TimeColumn("Closed", orderable=False)
 
@@ -56,7 +56,7 @@ class AuditTable(Plain):
     after = tables.Column(
         verbose_name="Before → after", empty_values=(), attrs={"td": {"class": "align-top"}}
     )
-    reason = tables.Column(verbose_name="Why", attrs={"td": {"class": "align-top"}})
+    reason = tables.Column(verbose_name="Why", attrs={"td": {"class": "align-top", "data-label": "Why"}})
 
     caption = "Audit entries"
 

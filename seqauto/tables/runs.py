@@ -72,11 +72,12 @@ class RunTable(Plain):
         values={"model": "sequencer__model", "instrument": "sequencer__serial"},
     )
     date = Column(attrs={"td": {"class": "text-nowrap"}}, values={"date": "date"}, verbose_name="Date")
-    group = Column(verbose_name="Group", values={"group": "group"})
+    group = Column(verbose_name="Group", attrs={"td": {"data-label": "Group"}}, values={"group": "group"})
     state = Column(verbose_name="State", values={"state": "state", "reason": "state_reason"})
     found = Column(
         accessor="files_found",
         verbose_name="FASTQs found",
+        attrs={"td": {"data-label": "FASTQs"}},
         values={"FASTQs found": "files_found", "FASTQs expected": "files_expected"},
     )
     open_messages = Column(

@@ -45,6 +45,7 @@ class SampleTable(Plain):
     found = Column(
         verbose_name="FASTQs found",
         orderable=False,
+        attrs={"td": {"data-label": "FASTQs"}},
         values={"FASTQs found": "found", "FASTQs expected": "expected"},
     )
     instrument = Column(

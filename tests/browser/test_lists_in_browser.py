@@ -1,7 +1,7 @@
 """A person at the browser: finds the files of a sample, shares what was found, acts on several runs."""
 
 import pytest
-from page_rows import add_run
+from page_rows import add_message, add_run
 from test_access_in_browser import AXE, FIND, LEVELS
 
 from seqauto.models import SequencingRun
@@ -22,7 +22,7 @@ def test_where_are_the_files_of_a_sample(open_page, log_in, run):
     page.click("main td a:has-text('H-0001')")
     page.wait_for_selector("h1:has-text('Files of H-0001')")
     page.click("button:has-text('copy the 2 paths')")
-    page.wait_for_function("document.getElementById('said').textContent === 'Copied'")
+    page.wait_for_selector("#said:text-is('Copied')", state="attached")
     paths = [f"{run.path}/0_fastq/H-0001_S1_L001_{read}_001.fastq.gz" for read in ("R1", "R2")]
     assert page.evaluate("navigator.clipboard.readText()") == "\n".join(paths)
     with page.expect_download() as download:
@@ -127,6 +127,31 @@ def test_on_a_phone_the_page_itself_does_not_scroll_sideways(open_page, log_in, 
     log_in(page)
     page.goto(address)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_on_a_phone_a_message_its_place_and_its_remedy_do_not_run_together(open_page, log_in, run):
+    add_message(run, place="SampleSheet.csv, row 9", remedy="Fill in the id.")
+    page = open_page(width=390)
+    log_in(page)
+    page.goto("/messages/")
+    boxes = [
+        page.locator(f"main td .below:has-text('{words}')").bounding_box() for words in ("row 9", "Fill in")
+    ]
+    assert len({box["x"] for box in boxes}) == 1
+    assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"] + 1
+
+
+def test_on_a_phone_a_dash_says_what_there_is_none_of(open_page, log_in, run):
+    run.group = ""
+    run.files_expected = run.files_found = 0
+    run.save()
+    page = open_page(width=390)
+    log_in(page)
+    page.goto("/runs/")
+    label = (
+        "cells => cells.filter((cell) => cell.textContent.trim() === '–').map((cell) => cell.dataset.label)"
+    )
+    assert page.eval_on_selector_all("main tbody td", label) == ["Group", "FASTQs", "Messages"]
 
 
 def test_runs_can_be_flagged_without_scripts(open_page, log_in, run):

@@ -69,6 +69,21 @@ def test_nothing_hangs_over_the_edge(open_check, width, dark, tmp_path):
     page.screenshot(path=str(tmp_path / "check.png"), full_page=True)
 
 
+@pytest.mark.parametrize(
+    ("width", "region"), [(1280, "Closest pairs, scrolls sideways"), (390, "List of the problems")]
+)
+def test_what_is_amiss_is_seen_without_scrolling_inside_its_panel(open_check, width, region):
+    page = open_check(width=width)
+    rows = [f"26W0412-0{n},,ACGTACGTAC,TTTTTTTTTT" for n in range(8)]
+    page.fill("#id_sheet", "\n".join(["[Data]", "Sample_ID,Sample_Project,index,index2", *rows]))
+    page.click("button:has-text('Check')")
+    panel = page.locator(f"[aria-label='{region}']")
+    assert panel.evaluate("it => [it.scrollWidth - it.clientWidth, it.scrollHeight - it.clientHeight]") == [
+        0,
+        0,
+    ]
+
+
 def wide_sheet() -> str:
     """Long names, many columns and many problems."""
     columns = ",".join(f"column_{n}" for n in range(30))
