@@ -15,11 +15,13 @@ PAGES: dict[str, str] = {
     ),
     "samples": (
         "Every sample that a sample sheet names. A sample leads to its files and their full paths. What "
-        "lies in hidden runs shows only where it is asked for by flags, path or link."
+        "lies in hidden runs shows only where it is asked for by flags, path or link. Sorted by run they "
+        "stand in the order in which scans first saw the runs."
     ),
     "files": (
         "Every file that is on the archive disks or should be there, with its state. What lies in hidden "
-        "runs shows only where it is asked for by flags, path or link."
+        "runs shows only where it is asked for by flags, path or link. Sorted by run they stand in the order "
+        "in which scans first saw the runs."
     ),
     "experiments": "Names that people gave to runs on the instruments, and the runs of each.",
     "sequencers": "The instruments, what each has run, and since when it is silent.",

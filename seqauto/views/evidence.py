@@ -217,8 +217,10 @@ KNOWN: dict[str, tuple[str, Callable[[Any], str]]] = {
     "sheet_sha256": ("Sample sheet, SHA-256", _words),
     "submissions": ("Handed over", lambda rows: "; ".join(map(_submission, _rows(rows))) or "nothing"),
     "folder": ("Folder", _words),
+    "manifest_sha256": ("Manifest, SHA-256", _words),
+    "listing": ("Digest of its listing", _words),
 }
-PATHS = {"folder", "sheet_sha256"}
+PATHS = {"folder", "listing", "manifest_sha256", "sheet_sha256"}
 SHOWN_APART = {
     "commands", "demultiplexing", "manifest", "projects", "remarks", "run_listing", "seconds", "warnings",
 }  # fmt: skip

@@ -123,6 +123,15 @@ class TestPages:
         assert "Safe to delete" in body
         assert "Two equal listings are awaited" in body
 
+    def test_help_lists_the_pages_that_not_everybody_sees_to_those_who_do(self, client):
+        assert 'href="/status/"' not in client.get("/help/").content.decode()
+        client.force_login(User.objects.create_superuser("boss"))
+        body = client.get("/help/").content.decode().partition("<h2>Pages</h2>")[2]
+        assert ['href="/status/"' in body, 'href="/audit/"' in body] == [True, True]
+
+    def test_who_may_not_see_a_page_learns_who_may(self, client):
+        assert "for superusers" in client.get("/status/").content.decode()
+
     def test_troubleshooting_has_a_place_for_every_code(self, client):
         body = client.get("/help/codes/").content.decode()
         assert [code for code in KNOWN if f'id="{code}"' not in body] == []

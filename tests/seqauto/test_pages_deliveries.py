@@ -464,6 +464,16 @@ def test_a_delivered_run_shows_the_evidence_of_each_step(client):
     assert "Adopted" not in page
 
 
+def test_a_digest_says_what_it_is_of(client):
+    delivery = add_delivery()
+    step = delivery.steps.get(kind=StepKind.CONVERT)
+    step.figures |= {"manifest_sha256": "a" * 64, "listing": "b" * 32}
+    step.save()
+    page = text_of(client.get(delivery.get_absolute_url()))
+    assert f"Manifest, SHA-256 {'a' * 64}" in page
+    assert f"Digest of its listing {'b' * 32}" in page
+
+
 def test_the_run_of_the_archive_and_its_delivery_lead_to_each_other(client):
     delivery = add_delivery()
     run = add_run(samples=1, identity=delivery.identity, experiment=Experiment.objects.create(name="Haem_1"))
