@@ -20,7 +20,9 @@ from django.db.models import Sum
 from django.db.models.functions import Now
 
 from sequencing.copying import CopyProblem, list_folder
+from sequencing.disk import empty_folder_above
 from sequencing.removing import (
+    QUARANTINE,
     RemoveProblem,
     Tombstone,
     forget,
@@ -61,7 +63,6 @@ log = logging.getLogger(__name__)
 
 LIMIT = "The limit of a day is reached"
 _WAITS = "It waits for approval by a second person."
-_WHERE_IT_MAY_BE = "See whether its disk is mounted, or it was moved by hand."
 _BEYOND = (
     "It waits for a person, also after 24 hours. See that all is as it should be; then “Let it go on” on the "
     "page Safe to delete, with a reason, takes this one beyond the limit. Or withdraw it."
@@ -137,8 +138,12 @@ def _is_found_in_quarantine(removal: Removal, rules: CleanUpRules, by: By) -> bo
             forget(stone, root_of(removal, rules))
         _into_quarantine(removal, rules, by)
         return True
+    root = root_of(removal, rules)
+    if stone is None and empty_folder_above(str(root / QUARANTINE), str(root)):
+        tell(removal, f"Not now. Nothing lies in {root}. Is its disk mounted?")
+        return False
     if stone is None or stone.state == "missing":
-        _stop(removal, by, "It is not in quarantine any more.", _WHERE_IT_MAY_BE)
+        _stop(removal, by, "It is not in quarantine any more.", "See whether it was moved by hand.")
         return False
     if stone.state == "in_place":
         end_in_place(removal, rules, stone, by, "It stands in its old place.")
@@ -239,7 +244,7 @@ def _out_of_quarantine(removal: Removal, rules: CleanUpRules, by: By) -> None:
     """Look at everything once more, then remove it for ever; of one half removed, at all but what is gone."""
     stone, digest = tombstone_of(removal, rules), ""
     if stone is None:
-        raise RemoveProblem("gone", "It is not in quarantine any more.", _WHERE_IT_MAY_BE)
+        raise RemoveProblem("gone", "It is not in quarantine any more.", "See whether it was moved by hand.")
     if stone.state != "removed":
         if waits_for_approval(removal, rules):
             tell(removal, _WAITS)

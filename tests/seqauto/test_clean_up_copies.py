@@ -247,17 +247,21 @@ def test_promise_30_an_incoming_disk_that_is_away_for_a_moment_keeps_the_backup_
     assert (removal.state, len(quarantined(lab.backup_dir))) == ("quarantined", 1)
 
 
+@pytest.mark.parametrize("state", ["approved", "quarantined"])
 @pytest.mark.parametrize("target", ["source", "fastqs", "backup"])
-def test_promise_30_what_is_approved_waits_while_its_own_disk_is_away(lab, target):
+def test_promise_30_a_removal_waits_while_its_own_disk_is_away(lab, target, state):
     run = delivered_run(lab)
     off = {other: {"enabled": False} for other in ("source", "fastqs", "backup")}
     rules = clean_up_rules(lab, off | {target: {"enabled": True}})
-    clean_up.propose(clean_up.known_candidate(delivery_of(run), target, rules), rules, BY)
+    if state == "approved":
+        clean_up.propose(clean_up.known_candidate(delivery_of(run), target, rules), rules, BY)
+    else:
+        execute(replace(rules, grace_hours=24))
     disk = {"source": lab.incoming[0], "fastqs": lab.fastq_dir, "backup": lab.backup_dir}[target]
     disk.rename(disk.with_name("away"))
     disk.mkdir()
     (removal,) = execute(rules)
-    assert removal.state == "approved"
+    assert removal.state == state
     assert removal.error.startswith("Not now. ")
     assert "Is its disk mounted?" in removal.error
     assert "?." not in removal.error
