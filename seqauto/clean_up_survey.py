@@ -30,13 +30,12 @@ from sequencing.disk import DiskError, empty_folder_above, is_gone, printable
 from sequencing.kinds import kind_of_file
 from sequencing.removing import RemoveProblem, refuse_mounts
 
-from . import dates
 from .clean_up_facts import facts_of, figures_of, place_of, records_of, some, steps_of
 from .clean_up_rules import CleanUpRules
 from .clean_up_s3 import look_at_s3
 from .delivery_work import STOPPING
 from .gates import BACKUP, FASTQS, FROM_THE_DATABASE, SOURCE, Facts, Seen, gates, proven_since
-from .models import Delivery, DeliveryStep, DiskReading, Removal
+from .models import Delivery, DeliveryStep, DiskReading, Proof, Removal
 from .models.clean_up import AWAY
 from .models.deliveries import StepKind
 from .proving import known_objects, manifest_difference
@@ -109,13 +108,13 @@ class _Look:
         listing, target = self._target()
         if listing is None and target.is_so is False:  # what is not there needs no look at its copies
             return Survey(replace(facts, target=target), now)
-        verified_at, since = facts.backup_verified_at, proven_since(facts)
+        since = proven_since(facts)
         s3 = look_at_s3(self.delivery, self.upload, self.rules.delivery.s3, now, is_thorough=is_thorough)
         facts = replace(
             facts,
             target=target,
             unchanged=_asked(self._unchanged),
-            backup_stands=_asked(lambda: self._backup_stands(verified_at)),
+            backup_stands=_asked(self._backup_stands),
             another_copy=facts.another_copy
             if facts.another_copy.is_so is False
             else _asked(lambda: self._another_copy(s3.expiring, is_thorough)),
@@ -201,7 +200,7 @@ class _Look:
         is_known = away or self.delivery.gone_at is not None
         return Seen(True if is_known else None, "It was removed." if away else "It is not there any more.")
 
-    def _backup_stands(self, verified_at: datetime | None) -> Seen:
+    def _backup_stands(self) -> Seen:
         backup = self._standing_at(BACKUP)
         if backup is None:
             return Seen(False, "No backup is recorded.")
@@ -212,17 +211,19 @@ class _Look:
         listing = list_folder(backup)
         if differ := self._differs_from_manifest(listing, with_times=False) or self._other_manifest():
             return Seen(False, f"{backup} is not as in its manifest: {some(differ)}.")
-        if not _is_older(listing, verified_at):
-            return Seen(False, self._written_since(listing, backup))
+        if listing.stamp not in self._proven_stamps():
+            again = f"“manage.py verify_runs --run {self.delivery.name}” proves it again"
+            return Seen(False, f"Files of {backup} were written or replaced after its last proof; {again}.")
         source = self._standing_at(SOURCE)
         if source and not is_gone(str(source)) and (differ := self._only_in_one(source)):
             return Seen(False, f"Run folder and backup differ: {some(differ)}.")
         return Seen(True, f"{backup} holds all of it, by names, sizes and times.")
 
-    def _written_since(self, listing: Listing, backup: Path) -> str:
-        on = dates.moment(datetime.fromtimestamp(listing.newest_change / 1e9, UTC))
-        by = f"“manage.py verify_runs --run {self.delivery.name}” proves it again"
-        return f"Files of {backup} were written on {on}, after its last proof; {by}."
+    def _proven_stamps(self) -> set[str]:
+        """Of the backup, whenever it was read and found good. No clock is asked: file servers have theirs."""
+        good = Proof.objects.filter(delivery=self.delivery, what=Proof.What.BACKUP, is_good=True)
+        when_made = str(figures_of(self.steps, StepKind.BACK_UP).get("verified_stamp", ""))
+        return {when_made, *good.values_list("stamp", flat=True)} - {""}
 
     def _another_copy(self, expiring: tuple[str, ...], is_thorough: bool) -> Seen:
         """For a backup: the run folder, or FASTQs in S3 where a lab says that they suffice."""
@@ -335,16 +336,6 @@ def _looks(entries: Iterable[Entry], with_times: bool) -> set[tuple[str, str, in
         (one.path, one.kind, one.size, one.target, one.mtime_ns if with_times and one.kind == "file" else 0)
         for one in entries
     }
-
-
-def _is_older(listing: Listing, proven_at: datetime | None) -> bool:
-    """Whether nothing in a folder was written after its last proof, however its own times were set since.
-
-    A file server whose clock is ahead lets it wait for the next proof.
-    """
-    if proven_at is None:
-        return False
-    return listing.newest_change <= proven_at.timestamp() * 1e9
 
 
 def _missing(folder: Path, root: Path | None) -> Seen:

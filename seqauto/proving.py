@@ -23,7 +23,7 @@ from django.db.models import Max, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from sequencing.copying import CopyProblem, read_manifest, verify
+from sequencing.copying import CopyProblem, list_folder, read_manifest, verify
 from sequencing.disk import empty_folder_above, is_gone
 from sequencing.s3 import KnownObject, UploadProblem, prove_objects
 
@@ -75,6 +75,7 @@ class Found:
     differences: tuple[str, ...]
     bytes_read: int
     manifest_sha256: str = ""
+    stamp: str = ""
 
 
 # ---- the story ----
@@ -208,8 +209,9 @@ def _look_at_backup(
         return Found((differ,), 0, digest)
     if is_gone(str(folder)):
         return Found((f"{folder} is missing.",), 0, digest)
+    stamp = list_folder(folder).stamp
     differences = verify(folder, manifest, progress=tell, stop=stop)
-    return Found(differences, manifest.bytes, digest)
+    return Found(differences, manifest.bytes, digest, stamp)
 
 
 def manifest_difference(step: DeliveryStep, digest: str) -> str:
@@ -273,6 +275,7 @@ def _record(copy: Copy, found: Found, began: datetime) -> Proof | None:
             bytes=found.bytes_read,
             differences=list(found.differences[:MOST_DIFFERENCES]),
             manifest_sha256=found.manifest_sha256,
+            stamp=found.stamp,
         )
         if found.differences:
             _tell_difference(step, proof, len(found.differences))

@@ -52,6 +52,9 @@ class Proof(models.Model):
     bytes = models.PositiveBigIntegerField(default=0)
     differences = models.JSONField(default=list, blank=True, help_text="Where the copy differs, in words.")
     manifest_sha256 = models.CharField(max_length=64, blank=True, help_text="Of the manifest used.")
+    stamp = models.CharField(
+        max_length=32, blank=True, help_text="Of a backup's listing when its reading began: see Listing."
+    )
 
     class Meta:
         ordering = ["-at", "-pk"]

@@ -34,6 +34,7 @@ def back_up(work: Work, rules: DeliveryRules) -> dict[str, Any]:
         "bytes": backup.manifest.bytes,
         "algorithm": backup.manifest.algorithm,
         "verified_at": backup.read_back_at.isoformat(),
+        "verified_stamp": backup.stamp,
         "already_there": backup.already_there,
         "remarks": list(backup.remarks),
     }

@@ -222,7 +222,8 @@ KNOWN: dict[str, tuple[str, Callable[[Any], str]]] = {
 }
 PATHS = {"folder", "listing", "manifest_sha256", "sheet_sha256"}
 SHOWN_APART = {
-    "commands", "demultiplexing", "manifest", "projects", "remarks", "run_listing", "seconds", "warnings",
+    "commands", "demultiplexing", "manifest", "projects", "remarks", "run_listing", "seconds",
+    "verified_stamp", "warnings",
 }  # fmt: skip
 
 

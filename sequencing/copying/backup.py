@@ -40,8 +40,8 @@ class Backup:
     """A copy that was proven: read back from its disk, it has the hashes of its source.
 
     `digest` is that of the source's listing. `remarks` tell of what was copied faithfully and may astonish:
-    links that lead out of the folder, names that are no plain text. `read_back_at` is when the reading began:
-    what was written later is not proven.
+    links that lead out of the folder, names that are no plain text. `read_back_at` is when the reading began,
+    and `stamp` that of the copy's listing then: a copy of another stamp was written since, and is not proven.
     """
 
     folder: Path
@@ -50,6 +50,7 @@ class Backup:
     already_there: bool
     remarks: tuple[str, ...]
     read_back_at: datetime
+    stamp: str
 
 
 def copy_verified(
@@ -143,8 +144,8 @@ def verify(
 
 
 def _backup(folder: Path, manifest: Manifest, listing: Listing, work: Work, *, already_there: bool) -> Backup:
-    remarks = _remarks(listing.entries)
-    return Backup(folder, manifest, listing.digest, already_there, remarks, work.read_back_at)
+    read_back = work.read_back_at, work.read_back_stamp
+    return Backup(folder, manifest, listing.digest, already_there, _remarks(listing.entries), *read_back)
 
 
 def _list_source(source: Path) -> Listing:
@@ -191,6 +192,7 @@ def _recognise(source: Path, listing: Listing, destination: Path, work: Work) ->
 def _read_back(folder: Path, manifest: Manifest, work: Work, but: Container[str] = ()) -> tuple[str, ...]:
     work.read_back_at = datetime.now(UTC)
     listing = list_folder(folder)
+    work.read_back_stamp = listing.stamp
     problems = tuple(f"{shown_path(path)} {why}" for path, why in listing.problems)
     expected, found = (
         tuple(entry for entry in entries if entry.path not in but)

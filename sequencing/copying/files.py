@@ -33,10 +33,11 @@ class Work:
     """What all threads of a copy share: how to hash, how far they are, and whether to go on.
 
     `progress` (bytes done, bytes in all) and `stop` are called in the caller's own thread. `read_back_at` is
-    when the copy began to be read back.
+    when the copy began to be read back, `read_back_stamp` that of its listing then.
     """
 
     read_back_at: datetime
+    read_back_stamp: str
 
     def __init__(
         self,

@@ -48,16 +48,14 @@ class Listing:
     """All that lies in a folder, in an order that depends on the names only.
 
     Two listings of equal `digest` hold the same names, sizes, times and link targets. `stamp` differs too
-    where a file was written anew and given its old size and time back. `problems` are (path, why): what could
-    not be looked at. `newest_change` is when the last of them, folders aside, was written, renamed or given
-    another mode (st_ctime_ns; 0 for an empty folder): no program can set that back.
+    where a file was written anew and given its old size and time back, by the time of its last change
+    (st_ctime_ns), which no program can set. `problems` are (path, why): what could not be looked at.
     """
 
     entries: tuple[Entry, ...]
     problems: tuple[tuple[str, str], ...]
     digest: str
     stamp: str
-    newest_change: int
 
     @property
     def files(self) -> int:
@@ -77,7 +75,7 @@ def list_folder(folder: Path, *, alive: Callable[[], None] = lambda: None) -> Li
     walk = _Walk(folder, alive)
     entries = tuple(walk.entries())
     digest, stamp = walk.digest.hexdigest(), walk.stamp.hexdigest()
-    return Listing(entries, tuple(walk.problems), digest, stamp, walk.newest_change)
+    return Listing(entries, tuple(walk.problems), digest, stamp)
 
 
 def kind_of(mode: int) -> Kind:
@@ -115,7 +113,6 @@ class _Walk:
     def __init__(self, folder: Path, alive: Callable[[], None]) -> None:
         self.folder, self.alive = folder, alive
         self.problems: list[tuple[str, str]] = []
-        self.newest_change = 0
         self.digest, self.stamp = xxhash.xxh3_128(), xxhash.xxh3_128()
 
     def entries(self) -> Iterator[Entry]:
@@ -173,7 +170,6 @@ class _Walk:
         self.stamp.update(line)
         if entry.kind != "folder":
             self.stamp.update(b"%d %d" % (status.st_ino, status.st_ctime_ns))
-            self.newest_change = max(self.newest_change, status.st_ctime_ns)
 
     def _note_problem(self, path: str, why: str) -> None:
         self.problems.append((path, why))

@@ -24,6 +24,7 @@ from cleaning import (
     write_long_ago,
 )
 from delivering import deliver, delivery_of, land_run, look, rules_for, snapshot
+from django.db.models import F
 from django.utils import timezone
 from faulty_proxy import FaultyProxy
 
@@ -129,8 +130,6 @@ def test_the_certificate_tells_of_the_sheet_that_went_and_not_of_the_one_in_the_
 def test_promise_29_a_backup_written_to_since_its_proof_keeps_the_run_until_it_is_proven_again(lab, rules):
     """Re-created by hand, of the right names, sizes and times: what it holds now nobody has read."""
     run = delivered_run(lab)
-    proof = delivery_of(run).proofs.latest("pk")
-    Proof.objects.filter(pk=proof.pk).update(at=proof.at - timedelta(days=2))
     for path in (lab.backup_dir / run.name).rglob("*"):
         if path.is_file():
             content = path.read_bytes()
@@ -145,12 +144,13 @@ def test_promise_29_a_backup_written_to_since_its_proof_keeps_the_run_until_it_i
 
 
 @pytest.mark.parametrize("target", ["source", "fastqs"])
-def test_promise_29_a_backup_overwritten_since_its_proof_is_none(lab, target):
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_promise_29_a_backup_overwritten_since_its_proof_is_none_whatever_clocks_say(lab, target, ahead):
+    """The clock of a file server may lag behind that of this machine."""
     run, rules = delivered_run(lab), clean_up_rules(lab)
-    proof = delivery_of(run).proofs.latest("pk")
-    Proof.objects.filter(pk=proof.pk).update(at=proof.at - timedelta(minutes=2))
+    Proof.objects.update(at=F("at") + timedelta(seconds=ahead))
     overwrite(lab.backup_dir / run.name / "RunInfo.xml")
-    assert closed_gates(run, target, rules) == ["backup_stands"]
+    assert "backup_stands" in closed_gates(run, target, rules)
     assert execute(rules) == []
     prove_backup(run, lab)  # which finds it, and then the run waits for a person
     assert "delivered" in closed_gates(run, target, rules)

@@ -24,7 +24,7 @@ from seqauto.models import AuditEntry, Delivery, Proof, Proving, Removal
 from seqauto.models.clean_up import RemovalState, Target
 from seqauto.models.deliveries import DeliveryState, StepState
 from seqauto.s3_clients import s3_client
-from sequencing.copying import copy_verified, manifest_path
+from sequencing.copying import copy_verified, list_folder, manifest_path
 
 pytestmark = pytest.mark.django_db
 
@@ -120,7 +120,9 @@ def test_a_proof_is_dated_when_its_reading_began(run, rules, monkeypatch):
 
     monkeypatch.setattr(proving, "verify", verify_slowly)
     proving.prove_due(rules, ALWAYS)
-    assert Proof.objects.get(what="backup").at < ended[0]
+    proof = Proof.objects.get(what="backup")
+    assert proof.at < ended[0]
+    assert proof.stamp != list_folder(backup_of(run, rules)).stamp
 
 
 def written_at(path: Path) -> datetime:
