@@ -130,7 +130,11 @@ class NotTaken(Exception):
 
 
 class NoAnswer(Exception):
-    """Nobody knows whether the receiver has it."""
+    """Nobody knows whether the receiver has it; unless it was not `sent`, for then it has not."""
+
+    def __init__(self, sentence: str, *, sent: bool = True) -> None:
+        super().__init__(sentence)
+        self.sent = sent
 
 
 @dataclass(frozen=True, slots=True)

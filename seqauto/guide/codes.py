@@ -647,14 +647,14 @@ _UPLOADS = {
         "Correct SEQAUTO_AFTER_UPLOAD, then Retry.",
     ),
     "no_answer": Explained(
-        "It is not known whether the job was taken: it was sent, and no answer came.",
+        "The receiver did not answer. Where something was sent, it is not known whether that was taken.",
         "The network failed at that moment.",
-        "Look whether the job is there before you Retry.",
+        "Retry when it answers. A job is looked up first; where that cannot be, you are asked.",
     ),
     "submitted_or_not": Explained(
-        "A job was sent long ago without an answer, and its service no longer says whether it took it.",
-        "A server that was off for three days.",
-        "Look whether its results are there. Override to go on without, or to send it again, as it says.",
+        "A job was sent without an answer, and its receiver does not say whether it took it.",
+        "A worker that was killed just as it sent a task; a server that was off for three days.",
+        "Look whether its results are there. If not, override this: it is sent again, with the same id.",
     ),
 }
 

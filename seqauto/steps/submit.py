@@ -136,16 +136,22 @@ def _job(submission: Submission) -> Job:
 
 def _found_from_before(work: Work, submission: Submission, rules: DeliveryRules) -> str | None:
     """The receipt of a job that was sent before and whose answer was lost; None where it is to be sent."""
-    if submission.asked_at is None or submission.kind != "batch":
-        return None  # a task may come twice: its receiver knows it by its id
-    try:
-        found = find_in_batch(batch_client(rules.s3), _job(submission))
-    except (NotTaken, NoAnswer) as error:
-        raise StepProblem("no_answer", f"{error}.", _LOOK_FIRST) from error
-    if found:
-        return found
+    if submission.asked_at is None:
+        return None
+    why = "no broker tells whether it has taken a task"
+    if submission.kind == "batch":
+        try:
+            found = find_in_batch(batch_client(rules.s3), _job(submission))
+        except (NotTaken, NoAnswer) as error:
+            raise StepProblem("no_answer", f"{error}.", _LOOK_FIRST) from error
+        if found:
+            return found
+        if not is_forgotten(submission.asked_at, timezone.now()):
+            return None
+        why = "AWS Batch lists ended jobs for a day only"
+    sent_on = dates.moment(submission.asked_at)
     code = f"submitted_or_not_{submission.conversion}"
-    told = f"Nobody knows any more whether the job of {submission.project} was submitted"
+    told = f"Nobody knows whether the job of {submission.project}, sent on {sent_on}, was taken"
     problem = {
         "severity": "error",
         "code": code,
@@ -153,15 +159,8 @@ def _found_from_before(work: Work, submission: Submission, rules: DeliveryRules)
         "remedy": _LOOK_YOURSELF,
         "can_override": True,
     }
-    is_overridden = override_key(problem) in work.delivery.overrides
-    if is_forgotten(submission.asked_at, timezone.now()) and not is_overridden:
-        raise StepProblem(
-            code,
-            f"{told}: it was sent on {dates.moment(submission.asked_at)} without an answer, and "
-            "AWS Batch lists ended jobs for a day only.",
-            _LOOK_YOURSELF,
-            problems=[problem],
-        )
+    if override_key(problem) not in work.delivery.overrides:
+        raise StepProblem(code, f"{told}: no answer came, and {why}.", _LOOK_YOURSELF, problems=[problem])
     return None
 
 
@@ -187,4 +186,7 @@ def _send(work: Work, submission: Submission, rules: DeliveryRules) -> str:
         remedy = "Correct SEQAUTO_AFTER_UPLOAD, or what it names, then retry."
         raise StepProblem("refused", f"{error}.", remedy) from error
     except NoAnswer as error:
-        raise StepProblem("no_answer", f"{error}.", _LOOK_FIRST) from error
+        if error.sent:
+            raise StepProblem("no_answer", f"{error}.", _LOOK_FIRST) from error
+        Submission.objects.filter(pk=submission.pk).update(asked_at=before)
+        raise StepProblem("no_answer", f"{error}.", "Nothing was sent. Retry when it answers.") from error

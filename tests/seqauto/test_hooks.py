@@ -13,13 +13,14 @@ from celery import current_app
 from child_processes import wait_until
 from delivering import deliver, delivery_of, land_run, rules_for, state_of, step_of, steps_of
 from delivering_faults import SHORT_LEASE, bcl_manager, environment_of
+from django.db.models import F
 from django.utils import timezone
 from moto import mock_aws
 from test_broker import embedded  # noqa: F401
 
 from seqauto import checks, dates, decisions, hooks
 from seqauto.delivery_work import Work
-from seqauto.hooks import Job, NotTaken, filled_in, hook_for, parse_hooks
+from seqauto.hooks import Job, NoAnswer, NotTaken, filled_in, hook_for, parse_hooks
 from seqauto.models import AuditEntry, Submission
 from seqauto.models.deliveries import DeliveryState, StepKind, StepState
 from sequencing.demo import DemoSample
@@ -282,7 +283,7 @@ def test_a_job_that_batch_may_have_forgotten_is_left_to_a_person(rules, batch_se
     deliver(rules)
     step = step_of(run, StepKind.SUBMIT)
     assert (step.code, batch_server.jobs) == ("submitted_or_not_1", [])
-    assert f"it was sent on {dates.moment(asked_at)} without an answer" in step.error
+    assert f"sent on {dates.moment(asked_at)}, was taken: no answer came" in step.error
     decisions.override(delivery_of(run), admin_user, [step.code], "Nothing of it is there")
     deliver(rules)
     assert (state_of(run), len(batch_server.jobs)) == (DeliveryState.DELIVERED, 1)
@@ -360,7 +361,7 @@ def test_a_project_with_a_rule_becomes_a_task_whose_id_is_the_submissions(rules,
     assert celery_queue() == []
 
 
-def test_a_task_that_a_crash_sends_twice_has_one_id(rules, celery_queue, monkeypatch):
+def test_a_task_that_a_crash_left_in_doubt_is_left_to_a_person(rules, celery_queue, monkeypatch, admin_user):
     rules = with_hooks(rules, **{"*": CELERY})
     run = land_run(rules)
     send = hooks.SENDERS["celery"]
@@ -374,8 +375,37 @@ def test_a_task_that_a_crash_sends_twice_has_one_id(rules, celery_queue, monkeyp
         deliver(rules)
     monkeypatch.setitem(hooks.SENDERS, "celery", send)
     deliver(rules)
+    step = step_of(run, StepKind.SUBMIT)
+    assert step.code == "submitted_or_not_1"
+    assert "no broker tells whether it has taken a task" in step.error
+    assert [message.headers["id"] for message in celery_queue()] == [str(Submission.objects.get().job_id)]
+    decisions.override(delivery_of(run), admin_user, [step.code], "Its queue was emptied by hand")
+    deliver(rules)
     assert state_of(run) == DeliveryState.DELIVERED
-    assert [message.headers["id"] for message in celery_queue()] == [str(Submission.objects.get().job_id)] * 2
+    assert [message.headers["id"] for message in celery_queue()] == [str(Submission.objects.get().job_id)]
+
+
+def test_a_word_about_one_doubt_settles_no_later_one(rules, celery_queue, monkeypatch, admin_user):
+    rules = with_hooks(rules, **{"*": CELERY})
+    run = land_run(rules)
+    send = hooks.SENDERS["celery"]
+
+    def no_answer(_job: Job) -> None:
+        raise NoAnswer("The line broke")
+
+    monkeypatch.setitem(hooks.SENDERS, "celery", no_answer)
+    deliver(rules)
+    assert step_of(run, StepKind.SUBMIT).code == "no_answer"
+    for hours in (1, 2):
+        Submission.objects.update(asked_at=F("asked_at") - timedelta(hours=hours))
+        decisions.retry(delivery_of(run), admin_user)
+        deliver(rules)
+        assert step_of(run, StepKind.SUBMIT).code == "submitted_or_not_1"
+        decisions.override(delivery_of(run), admin_user, ["submitted_or_not_1"], "It is not there")
+        deliver(rules)
+        assert step_of(run, StepKind.SUBMIT).code == "no_answer"
+    monkeypatch.setitem(hooks.SENDERS, "celery", send)
+    assert celery_queue() == []
 
 
 def test_a_broker_that_does_not_answer_is_a_problem_that_waits(rules, monkeypatch, admin_user):
@@ -388,7 +418,13 @@ def test_a_broker_that_does_not_answer_is_a_problem_that_waits(rules, monkeypatc
         patch.setattr(current_app, "_pool", None)
         patch.setattr(current_app.amqp, "_producer_pool", None)
         deliver(rules)
-    assert (state_of(run), step_of(run, "submit").code) == (DeliveryState.WAITING, "no_answer")
+    step = step_of(run, "submit")
+    assert (state_of(run), step.code) == (DeliveryState.WAITING, "no_answer")
+    assert "Nothing was sent" in step.remedy
+    monkeypatch.undo()
+    decisions.retry(delivery_of(run), admin_user)
+    deliver(rules)
+    assert state_of(run) == DeliveryState.DELIVERED
 
 
 @pytest.mark.broker
