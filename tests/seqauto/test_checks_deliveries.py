@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from mounting import mount_small
 from test_checks import ids
-from test_storage import mount  # noqa: F401
 
 from seqauto import checks
 
@@ -102,7 +102,7 @@ def test_rules_of_the_clean_up_may_say_what_is_otherwise(settings):
     assert ids(settings, CLEAN_UP_RULES=rules) == []
 
 
-def test_backups_on_the_disk_of_the_runs_are_warned_of(settings, tmp_path, mount):  # noqa: F811
+def test_backups_on_the_disk_of_the_runs_are_warned_of(settings, tmp_path, mount):
     settings.SEQAUTO_INCOMING_DIRS = [tmp_path, Path("/data/away")]
     settings.SEQAUTO_BACKUP_DIR = tmp_path / "backup"
     assert checks.check_disks() == []  # it is away
@@ -110,5 +110,5 @@ def test_backups_on_the_disk_of_the_runs_are_warned_of(settings, tmp_path, mount
     (warning,) = checks.check_disks()
     assert warning.id == "seqauto.W002"
     assert str(tmp_path / "backup") in warning.msg
-    settings.SEQAUTO_BACKUP_DIR = mount(tmp_path / "other", "1m")
+    settings.SEQAUTO_BACKUP_DIR = mount_small(tmp_path / "other", "1m")
     assert checks.check_disks() == []

@@ -25,7 +25,7 @@ from delivering_faults import (
     starts,
 )
 from django.db import connection
-from faulty_proxy import FaultyProxy
+from faulty_proxy import FaultyProxy, error
 
 from seqauto import deliveries
 from seqauto.models import Delivery
@@ -131,7 +131,9 @@ def test_kill_9_during_a_look(children, rules):
     assert_the_next_start_converges(children, rules, run)
 
 
-def test_promise_23_kill_9_in_a_multipart_upload(children, rules, s3_server):
+@pytest.mark.parametrize("is_in_parts", [True, False], ids=["in parts", "in one piece"])
+def test_promise_23_kill_9_while_a_large_file_is_uploaded(children, rules, s3_server, is_in_parts):
+    """It goes in parts to a server that checks checksums."""
     run = land_run(rules)
     big = fastq_made(rules, run, "*-01_S1_L001_R1_*")
     reads = b"".join(_read(number) for number in range(20_000))
@@ -142,13 +144,18 @@ def test_promise_23_kill_9_in_a_multipart_upload(children, rules, s3_server):
         through = replace(rules, s3=replace(rules.s3, endpoint_url=line.endpoint))
         child = bcl_manager(children, through, **SHORT_LEASE)
 
-        def hold_the_second_part(request, ask):
-            if "partNumber=2" in request.path and "checksum-probe" not in request.path:
+        what = "partNumber=2" if is_in_parts else big.name
+
+        def hold(request, ask):
+            if request.method == "PUT" and "checksum-probe" in request.path and is_in_parts:
+                return error(400, "BadDigest")
+            if request.method == "PUT" and what in request.path:
                 child.process.wait()
+                return None
             return ask(request)
 
-        with line.faulty(hold_the_second_part):
-            wait_until(lambda: line.asked("PUT", "partNumber=2"), "a part is on its way")
+        with line.faulty(hold):
+            wait_until(lambda: line.asked("PUT", what), "it is on its way")
             child.kill()
         assert not [key for key in s3_server.objects() if big.name in key or key.endswith("meta.json")]
         assert_the_next_start_converges(children, through, run)
